@@ -1,0 +1,229 @@
+//! What the owner of a model states about it: who to tell, what to watch, which objectives hold.
+//!
+//! A model needs none: every field has a default, and a model that nobody described is watched all the same.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::baseline;
+use crate::signal::{PREDICTION, Role, role};
+use crate::time::{HOUR, Instant};
+use crate::window::Schedule;
+
+/// The environment of events that state none.
+pub const DEFAULT_ENVIRONMENT: &str = "production";
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Contract {
+    /// Who is told: a team's name, matched by the alerter's routes.
+    pub owner: String,
+    /// What the model does, in a few words.
+    pub description: String,
+    /// Where it says what to do when the model is off course.
+    pub playbook: String,
+    /// Which output is *the* prediction; by default the first of `score`, `value` and whatever else comes.
+    pub prediction: String,
+    /// Dimensions watched separately: names of categorical features (`origin`) or of tags (`tag.region`).
+    pub segments: Vec<String>,
+    pub objectives: Objectives,
+    /// Greatest age of a feature at prediction time, in seconds, by the feature's name.
+    pub freshness_s: BTreeMap<String, f64>,
+    /// How the model is looked at; by default an hour sliding by five minutes against the `initial` baseline.
+    pub watches: Vec<Watch>,
+    /// A note that the pages show beside the model's name, such as what its data are.
+    pub note: String,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Objectives {
+    pub latency: Option<LatencyObjective>,
+    /// The share of predictions that must succeed, such as 0.999.
+    pub availability: Option<f64>,
+}
+
+/// At least `target` of the predictions take no longer than `limit_ms`.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LatencyObjective {
+    pub limit_ms: f64,
+    pub target: f64,
+}
+
+/// One way of looking at a model: windows of one schedule against one baseline.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Watch {
+    pub name: String,
+    pub window_s: u64,
+    pub step_s: u64,
+    /// How long after its end a window waits for late events.
+    pub grace_s: u64,
+    pub baseline: String,
+    /// Fewer events than this in a window are too little to say anything.
+    pub least_events: u64,
+    /// Windows that end at or before this instant are not looked at.
+    pub from: Option<Rfc3339>,
+    /// Windows that end after this instant are not looked at.
+    pub until: Option<Rfc3339>,
+    /// Whether the pages say that this watch looks at recorded history.
+    pub history: bool,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        let schedule = Schedule::default();
+        Self {
+            name: "hourly".to_owned(),
+            window_s: HOUR.as_secs(),
+            step_s: schedule.step.as_secs(),
+            grace_s: schedule.grace.as_secs(),
+            baseline: baseline::INITIAL.to_owned(),
+            least_events: 200,
+            from: None,
+            until: None,
+            history: false,
+        }
+    }
+}
+
+/// An instant that configuration writes as RFC 3339.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Rfc3339(pub Instant);
+
+impl TryFrom<String> for Rfc3339 {
+    type Error = crate::time::ParseInstantError;
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse().map(Self)
+    }
+}
+
+impl From<Rfc3339> for String {
+    fn from(instant: Rfc3339) -> Self {
+        instant.0.to_string()
+    }
+}
+
+impl Watch {
+    pub fn schedule(&self) -> Schedule {
+        Schedule {
+            length: Duration::from_secs(self.window_s),
+            step: Duration::from_secs(self.step_s),
+            grace: Duration::from_secs(self.grace_s),
+        }
+    }
+}
+
+/// What is wrong with a contract, by the key that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("models.{model}.{key}: {problem}")]
+pub struct ContractError {
+    pub model: String,
+    pub key: String,
+    pub problem: String,
+}
+
+impl Contract {
+    /// The watches that hold: those stated, or the default one.
+    pub fn watches(&self) -> Vec<Watch> {
+        if self.watches.is_empty() { vec![Watch::default()] } else { self.watches.clone() }
+    }
+
+    /// Limits in milliseconds that must be edges of the latency's bins, so that good and bad are counted exactly.
+    pub fn duration_limits(&self, signal: &str) -> Vec<f64> {
+        match role(signal) {
+            Role::Latency => self.objectives.latency.iter().map(|objective| objective.limit_ms).collect(),
+            Role::Age => {
+                self.freshness_s.get(crate::signal::short_name(signal)).copied().into_iter().collect()
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    /// Which of a model's signals is *the* prediction.
+    pub fn prediction_signal<'a>(&self, signals: impl IntoIterator<Item = &'a str>) -> Option<String> {
+        if !self.prediction.is_empty() {
+            return Some(format!("{PREDICTION}{}", self.prediction));
+        }
+        let outputs: Vec<&str> =
+            signals.into_iter().filter(|signal| role(signal) == Role::Prediction).collect();
+        ["prediction.score", "prediction.value"]
+            .into_iter()
+            .find(|usual| outputs.contains(usual))
+            .or_else(|| outputs.into_iter().min())
+            .map(str::to_owned)
+    }
+
+    /// Says what is wrong, naming the key.
+    pub fn check(&self, model: &str) -> Result<(), ContractError> {
+        let wrong = |key: String, problem: &str| {
+            Err(ContractError { model: model.to_owned(), key, problem: problem.to_owned() })
+        };
+        let share = |value: f64| value > 0.0 && value < 1.0;
+        if self.objectives.availability.is_some_and(|target| !share(target)) {
+            return wrong("objectives.availability".to_owned(), "must lie between 0 and 1, such as 0.999");
+        }
+        if let Some(latency) = self.objectives.latency {
+            if !share(latency.target) {
+                return wrong(
+                    "objectives.latency.target".to_owned(),
+                    "must lie between 0 and 1, such as 0.99",
+                );
+            }
+            if !(latency.limit_ms.is_finite() && latency.limit_ms > 0.0) {
+                return wrong("objectives.latency.limit_ms".to_owned(), "must be greater than 0");
+            }
+        }
+        let mut names = std::collections::HashSet::new();
+        for (index, watch) in self.watches.iter().enumerate() {
+            let key = |field: &str| format!("watches[{index}].{field}");
+            if !names.insert(&watch.name) {
+                return wrong(key("name"), "is the name of another watch of this model");
+            }
+            if watch.step_s == 0 {
+                return wrong(key("step_s"), "must be at least 1");
+            }
+            if watch.window_s == 0 || watch.window_s % watch.step_s != 0 {
+                return wrong(key("window_s"), "must be a whole multiple of step_s");
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_model_that_nobody_described_is_watched_hourly() {
+        let contract = Contract::default();
+        assert_eq!(contract.watches()[0].schedule(), Schedule::default());
+        assert_eq!(contract.check("m"), Ok(()));
+    }
+
+    #[test]
+    fn the_prediction_is_the_stated_one_or_the_usual_one() {
+        let signals = ["feature.a", "prediction.decision", "prediction.score"];
+        assert_eq!(Contract::default().prediction_signal(signals), Some("prediction.score".to_owned()));
+        let stated = Contract { prediction: "decision".to_owned(), ..Contract::default() };
+        assert_eq!(stated.prediction_signal(signals), Some("prediction.decision".to_owned()));
+        assert_eq!(Contract::default().prediction_signal(["feature.a"]), None);
+    }
+
+    #[test]
+    fn a_wrong_contract_names_the_key() {
+        let contract: Contract =
+            toml::from_str("[[watches]]\nname = \"a\"\nwindow_s = 90\nstep_s = 60").expect("well-formed");
+        let error = contract.check("flights").expect_err("90 is no multiple of 60");
+        assert_eq!(
+            error.to_string(),
+            "models.flights.watches[0].window_s: must be a whole multiple of step_s"
+        );
+        assert!(toml::from_str::<Contract>("ownr = \"x\"").is_err());
+    }
+}

@@ -1,0 +1,348 @@
+//! What the analyzer found in one window: a value, its limit, the sample sizes and a verdict, said in a sentence.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::signal::{Role, role};
+use crate::time::{Instant, Interval};
+
+/// What is looked at. A monitor decides with its subject what an alarm means (see [`Severity::of`], [`Cause::of`]).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Monitor {
+    /// The distribution of a signal's values against the baseline.
+    Drift,
+    /// The share of events without the value.
+    Missing,
+    /// The share of values that are NaN, infinite or of the wrong type.
+    Invalid,
+    /// The share of categories the baseline does not know.
+    Unseen,
+    /// How long ago the model's last event was.
+    Silence,
+    /// The number of events against the same windows before.
+    Traffic,
+    /// The age of a feature at prediction time against its limit.
+    Staleness,
+    /// The share of predictions that failed, against the objective.
+    Errors,
+    /// The share of predictions slower than the objective.
+    Latency,
+    /// Realised performance against the baseline's.
+    Performance,
+    /// Leeway's own analyzer: how far it is behind.
+    Analyzer,
+}
+
+impl Monitor {
+    pub const ALL: [Self; 11] = [
+        Self::Drift,
+        Self::Missing,
+        Self::Invalid,
+        Self::Unseen,
+        Self::Silence,
+        Self::Traffic,
+        Self::Staleness,
+        Self::Errors,
+        Self::Latency,
+        Self::Performance,
+        Self::Analyzer,
+    ];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Drift => "drift",
+            Self::Missing => "missing",
+            Self::Invalid => "invalid",
+            Self::Unseen => "unseen",
+            Self::Silence => "silence",
+            Self::Traffic => "traffic",
+            Self::Staleness => "staleness",
+            Self::Errors => "errors",
+            Self::Latency => "latency",
+            Self::Performance => "performance",
+            Self::Analyzer => "analyzer",
+        }
+    }
+}
+
+/// The verdict on one window, after the windows before it were taken into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Too few events to say anything: neither good nor bad, and it changes nothing.
+    TooLittleData,
+    /// Within its limits.
+    OnCourse,
+    /// Beyond the limit, for the first time: not yet enough to say so.
+    Suspect,
+    /// Beyond the limit in enough windows: an alarm.
+    OffCourse,
+    /// Was off course, is below the recovery level, not yet for long enough: the alarm still stands.
+    Recovering,
+}
+
+impl Verdict {
+    pub const ALL: [Self; 5] =
+        [Self::TooLittleData, Self::OnCourse, Self::Suspect, Self::OffCourse, Self::Recovering];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::TooLittleData => "too_little_data",
+            Self::OnCourse => "on_course",
+            Self::Suspect => "suspect",
+            Self::OffCourse => "off_course",
+            Self::Recovering => "recovering",
+        }
+    }
+
+    /// Whether an alarm stands: it was raised and has not ended.
+    pub fn is_alarm(self) -> bool {
+        matches!(self, Self::OffCourse | Self::Recovering)
+    }
+}
+
+/// How much it matters: a page wakes somebody, a ticket waits for the morning.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    Ticket,
+    Page,
+}
+
+impl Severity {
+    pub const ALL: [Self; 2] = [Self::Ticket, Self::Page];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ticket => "ticket",
+            Self::Page => "page",
+        }
+    }
+
+    /// Movement alone is a ticket; what hurts is a page (DESIGN, "trust in a page"): data that stopped, a null
+    /// collapse (`value`, the missing share, above one half), a broken objective, lost performance, a moved prediction.
+    /// Segments alone never page: their parent does, if it matters.
+    pub fn of(monitor: Monitor, signal: &str, value: f64) -> Self {
+        let page = match monitor {
+            Monitor::Silence
+            | Monitor::Errors
+            | Monitor::Latency
+            | Monitor::Performance
+            | Monitor::Analyzer => true,
+            Monitor::Drift => role(signal) == Role::Prediction,
+            Monitor::Missing | Monitor::Invalid => value > 0.5 && role(signal) != Role::Attribution,
+            Monitor::Unseen | Monitor::Traffic | Monitor::Staleness => false,
+        };
+        if page { Self::Page } else { Self::Ticket }
+    }
+}
+
+/// What an incident is about. Findings of one model and cause that move together are one incident.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cause {
+    /// Values moved, went missing or became invalid.
+    Data,
+    /// Events stopped, or are far fewer or more than usual.
+    Traffic,
+    /// Features are older than they may be.
+    Staleness,
+    /// The service that makes the predictions breaks its objective: errors, latency.
+    Service,
+    /// The predictions are worse than they were.
+    Performance,
+    /// Leeway itself.
+    Leeway,
+}
+
+impl Cause {
+    pub const ALL: [Self; 6] =
+        [Self::Data, Self::Traffic, Self::Staleness, Self::Service, Self::Performance, Self::Leeway];
+
+    pub fn of(monitor: Monitor) -> Self {
+        match monitor {
+            Monitor::Drift | Monitor::Missing | Monitor::Invalid | Monitor::Unseen => Self::Data,
+            Monitor::Silence | Monitor::Traffic => Self::Traffic,
+            Monitor::Staleness => Self::Staleness,
+            Monitor::Errors | Monitor::Latency => Self::Service,
+            Monitor::Performance => Self::Performance,
+            Monitor::Analyzer => Self::Leeway,
+        }
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Data => "data",
+            Self::Traffic => "traffic",
+            Self::Staleness => "staleness",
+            Self::Service => "service",
+            Self::Performance => "performance",
+            Self::Leeway => "leeway",
+        }
+    }
+}
+
+/// A word that is none of the known ones, with those that are.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{what} \"{value}\" does not exist (known: {known})")]
+pub struct UnknownWord {
+    pub what: &'static str,
+    pub value: String,
+    pub known: String,
+}
+
+pub(crate) fn parse_word<T: Copy>(
+    what: &'static str,
+    known: &[T],
+    name: impl Fn(T) -> &'static str,
+    value: &str,
+) -> Result<T, UnknownWord> {
+    known.iter().copied().find(|word| name(*word) == value).ok_or_else(|| UnknownWord {
+        what,
+        value: value.to_owned(),
+        known: known.iter().map(|word| name(*word)).collect::<Vec<_>>().join(", "),
+    })
+}
+
+impl FromStr for Monitor {
+    type Err = UnknownWord;
+    fn from_str(value: &str) -> Result<Self, UnknownWord> {
+        parse_word("monitor", &Self::ALL, Self::name, value)
+    }
+}
+
+impl FromStr for Verdict {
+    type Err = UnknownWord;
+    fn from_str(value: &str) -> Result<Self, UnknownWord> {
+        parse_word("verdict", &Self::ALL, Self::name, value)
+    }
+}
+
+impl FromStr for Severity {
+    type Err = UnknownWord;
+    fn from_str(value: &str) -> Result<Self, UnknownWord> {
+        parse_word("severity", &Self::ALL, Self::name, value)
+    }
+}
+
+impl FromStr for Cause {
+    type Err = UnknownWord;
+    fn from_str(value: &str) -> Result<Self, UnknownWord> {
+        parse_word("cause", &Self::ALL, Self::name, value)
+    }
+}
+
+impl fmt::Display for Monitor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// What is being judged: one monitor on one signal of one segment, by one watch of a model.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Subject {
+    pub model: String,
+    pub environment: String,
+    /// The name of the schedule and baseline that look at the model (`contract::Watch`).
+    pub watch: String,
+    pub monitor: Monitor,
+    /// Empty for monitors that are about the whole model.
+    pub signal: String,
+    /// Empty for all events.
+    pub segment: String,
+}
+
+/// One finding. A later evaluation of the same subject and window replaces an earlier one.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    pub subject: Subject,
+    pub window: Interval,
+    /// The baseline's name; empty where nothing is compared.
+    pub baseline: String,
+    /// Which number `value` is: `psi`, `missing_share`, `seconds_since_last_event` …
+    pub statistic: String,
+    pub value: f64,
+    /// Beyond this a window is off course.
+    pub threshold: f64,
+    /// Below this it recovers.
+    pub recovery: f64,
+    /// The part of `value` that the two sample sizes alone explain.
+    pub noise: f64,
+    pub n_baseline: u64,
+    pub n_current: u64,
+    pub verdict: Verdict,
+    pub severity: Severity,
+    /// The start of the first window of the run of windows beyond the limit; the window's own start when on course.
+    pub since: Instant,
+    /// How many windows in a row led to this verdict: what the next one goes on from.
+    pub streak: u32,
+    /// Further numbers by name: `ks_low`, `ks_high`, `wasserstein_sd`, `mean_baseline`, `mean_current` …
+    pub numbers: BTreeMap<String, f64>,
+    /// What a person would say, with value, limit and counts.
+    pub sentence: String,
+    pub evaluated_at: Instant,
+}
+
+impl Evaluation {
+    pub fn cause(&self) -> Cause {
+        Cause::of(self.subject.monitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_word_reads_back_what_it_writes() {
+        for monitor in Monitor::ALL {
+            assert_eq!(monitor.name().parse(), Ok(monitor));
+        }
+        for verdict in Verdict::ALL {
+            assert_eq!(verdict.name().parse(), Ok(verdict));
+        }
+        for cause in Cause::ALL {
+            assert_eq!(cause.name().parse(), Ok(cause));
+        }
+        for severity in Severity::ALL {
+            assert_eq!(severity.name().parse(), Ok(severity));
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_quoted_beside_the_known_ones() {
+        let error = "psy".parse::<Severity>().expect_err("no severity");
+        assert_eq!(error.to_string(), "severity \"psy\" does not exist (known: ticket, page)");
+    }
+
+    #[test]
+    fn movement_is_a_ticket_and_consequence_is_a_page() {
+        assert_eq!(Severity::of(Monitor::Drift, "feature.temp", 9.9), Severity::Ticket);
+        assert_eq!(Severity::of(Monitor::Drift, "prediction.score", 0.3), Severity::Page);
+        assert_eq!(Severity::of(Monitor::Missing, "feature.temp", 0.2), Severity::Ticket);
+        assert_eq!(Severity::of(Monitor::Missing, "feature.temp", 0.98), Severity::Page);
+        assert_eq!(Severity::of(Monitor::Silence, "", 900.0), Severity::Page);
+    }
+}

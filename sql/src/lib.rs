@@ -1,1 +1,19 @@
-//! sql
+//! Everything that talks to ClickHouse: the schema, the queries and nothing else. SQL text stands only in this crate.
+//!
+//! Reading order: [`config`] says where the store is, [`store`] is the connection, [`migrate`] brings the schema to the
+//! version that this build knows; then one module a table, with the functions that read and write it in domain types.
+//! What is odd about ClickHouse, and what we do about it, is in `docs/decisions/0002-clickhouse-is-odd.md`.
+
+pub mod config;
+pub mod error;
+pub mod migrate;
+pub mod store;
+
+pub mod baselines;
+pub mod counts;
+pub mod grids;
+pub mod intake;
+
+pub use config::Config;
+pub use error::Error;
+pub use store::Store;

@@ -1,0 +1,41 @@
+-- The one door for events and their counts. It keeps nothing: the views below put each part where it belongs.
+-- The arrays of counts stand on the first row of each (model, version, environment) of a batch, empty on the others.
+CREATE TABLE IF NOT EXISTS {table:intake}
+(
+    id String,
+    model LowCardinality(String),
+    version LowCardinality(String),
+    environment LowCardinality(String),
+    timestamp DateTime64(3, 'UTC'),
+    received_at DateTime64(3, 'UTC'),
+    numbers Map(LowCardinality(String), Float64),
+    categories Map(LowCardinality(String), LowCardinality(String)),
+    vectors Map(LowCardinality(String), Array(Float32)),
+    lists Map(LowCardinality(String), Array(String)),
+    tags Map(LowCardinality(String), String),
+    error String,
+    trace_id String,
+    source LowCardinality(String),
+    count_segment Array(String),
+    count_signal Array(String),
+    count_grid Array(UInt32),
+    count_minute Array(UInt32) COMMENT 'seconds since 1970',
+    count_bin Array(UInt16),
+    count_n Array(Int64),
+    moment_segment Array(String),
+    moment_signal Array(String),
+    moment_minute Array(UInt32),
+    moment_n Array(Int64),
+    moment_sum Array(Float64),
+    moment_sum_of_squares Array(Float64),
+    moment_least Array(Float64),
+    moment_greatest Array(Float64),
+    traffic_segment Array(String),
+    traffic_minute Array(UInt32),
+    traffic_events Array(Int64),
+    traffic_errors Array(Int64),
+    traffic_first_event Array(Int64) COMMENT 'milliseconds since 1970',
+    traffic_last_event Array(Int64),
+    traffic_largest_lag_ms Array(Int64)
+)
+ENGINE = Null

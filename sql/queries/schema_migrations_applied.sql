@@ -1,0 +1,1 @@
+SELECT version, name FROM schema_migrations FINAL ORDER BY version

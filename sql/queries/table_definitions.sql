@@ -1,0 +1,1 @@
+SELECT name, create_table_query AS definition FROM system.tables WHERE database = currentDatabase()

@@ -1,0 +1,92 @@
+//! `intake`: the one door for events and their counts. One record batch is one insert under one token.
+
+use std::sync::{Arc, LazyLock};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+
+use crate::error::Error;
+use crate::store::Store;
+
+/// Names and values of low variety travel as dictionaries: they are half of the bytes otherwise.
+pub fn dictionary() -> DataType {
+    DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8))
+}
+
+pub fn instant() -> DataType {
+    DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into()))
+}
+
+/// `Map(key, value)` with dictionary-encoded keys, in the layout that `MapBuilder` and ClickHouse share.
+pub fn map_of(value: DataType, value_nullable: bool) -> DataType {
+    let entries = Fields::from(vec![
+        Field::new("keys", dictionary(), false),
+        Field::new("values", value, value_nullable),
+    ]);
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(entries), false)), false)
+}
+
+pub fn list_of(item: DataType) -> DataType {
+    DataType::List(Arc::new(Field::new("item", item, true)))
+}
+
+/// The columns of `intake`, in order: those of an event, then the arrays of counts that stand on the first row of each
+/// (model, version, environment) of the batch.
+pub fn schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let event = [
+            ("id", DataType::Utf8),
+            ("model", dictionary()),
+            ("version", dictionary()),
+            ("environment", dictionary()),
+            ("timestamp", instant()),
+            ("received_at", instant()),
+            ("numbers", map_of(DataType::Float64, true)),
+            ("categories", map_of(dictionary(), true)),
+            ("vectors", map_of(list_of(DataType::Float32), true)),
+            ("lists", map_of(list_of(DataType::Utf8), true)),
+            ("tags", map_of(DataType::Utf8, true)),
+            ("error", DataType::Utf8),
+            ("trace_id", DataType::Utf8),
+            ("source", dictionary()),
+        ];
+        let counts = [
+            ("count_segment", DataType::Utf8),
+            ("count_signal", DataType::Utf8),
+            ("count_grid", DataType::UInt32),
+            ("count_minute", DataType::UInt32),
+            ("count_bin", DataType::UInt16),
+            ("count_n", DataType::Int64),
+            ("moment_segment", DataType::Utf8),
+            ("moment_signal", DataType::Utf8),
+            ("moment_minute", DataType::UInt32),
+            ("moment_n", DataType::Int64),
+            ("moment_sum", DataType::Float64),
+            ("moment_sum_of_squares", DataType::Float64),
+            ("moment_least", DataType::Float64),
+            ("moment_greatest", DataType::Float64),
+            ("traffic_segment", DataType::Utf8),
+            ("traffic_minute", DataType::UInt32),
+            ("traffic_events", DataType::Int64),
+            ("traffic_errors", DataType::Int64),
+            ("traffic_first_event", DataType::Int64),
+            ("traffic_last_event", DataType::Int64),
+            ("traffic_largest_lag_ms", DataType::Int64),
+        ];
+        let event = event.into_iter().map(|(name, kind)| Field::new(name, kind, false));
+        let counts = counts.into_iter().map(|(name, item)| Field::new(name, list_of(item), false));
+        Arc::new(Schema::new(event.chain(counts).collect::<Vec<_>>()))
+    });
+    SCHEMA.clone()
+}
+
+impl Store {
+    /// Stores events and their counts. The same batch again under the same `token`, also after a failure of which
+    /// nobody knows how far it came, completes what is missing and doubles nothing.
+    ///
+    /// # Errors
+    /// The store's; repeat with the same batch and token where [`Error::is_transient`].
+    pub async fn insert_intake(&self, batch: &RecordBatch, token: &str) -> Result<(), Error> {
+        self.insert_arrow("intake", batch, token).await
+    }
+}

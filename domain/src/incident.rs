@@ -121,6 +121,9 @@ pub struct IncidentEvent {
     pub findings: Vec<Finding>,
     /// For `Silenced`: until when.
     pub until: Option<Instant>,
+    /// The id of the [`Action`](crate::action::Action) that asked for it; empty where Leeway acted by itself.
+    /// It makes an action count once: one whose id stands on an event was carried out.
+    pub action: String,
 }
 
 /// The state of an incident after all of its events.
@@ -254,6 +257,7 @@ mod tests {
             title: format!("title {sequence}"),
             findings: Vec::new(),
             until: None,
+            action: String::new(),
         }
     }
 

@@ -10,11 +10,15 @@
 //! 6. [`window`]: which stretches of time are looked at, and when one is closed
 //! 7. [`evaluation`]: what the analyzer found in one window
 //! 8. [`incident`]: what becomes of findings: opened, acknowledged, resolved
-//! 9. [`contract`]: what the owner of a model states about it
+//! 9. [`action`]: what a person or a program asks to be done about an incident
+//! 10. [`delivery`]: an attempt at telling somebody of an incident
+//! 11. [`contract`]: what the owner of a model states about it
 
+pub mod action;
 pub mod baseline;
 pub mod contract;
 pub mod counts;
+pub mod delivery;
 pub mod evaluation;
 pub mod grid;
 pub mod incident;

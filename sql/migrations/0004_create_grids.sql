@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS {table:grids}
     grid UInt32,
     kind Enum8('number' = 1, 'category' = 2),
     holds_from DateTime64(3, 'UTC'),
-    edges Array(Float64) COMMENT 'kind number: ascending; bin 3 + i is (edge[i-1], edge[i]]',
+    edges Array(Float64) COMMENT 'kind number: ascending, bin 3 + i is (edge[i-1], edge[i]]',
     lows Array(Float64) COMMENT 'kind number: the least value of each value bin, for the range dictionary',
     highs Array(Float64) COMMENT 'kind number: the greatest value of each value bin',
     levels Array(String) COMMENT 'kind category: bin 3 + i is level[i]',

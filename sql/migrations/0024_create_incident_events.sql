@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS {table:incident_events}
     title String,
     findings String COMMENT 'JSON: domain::incident::Finding, worst first' CODEC(ZSTD(3)),
     until Nullable(DateTime64(3, 'UTC')),
-    action String COMMENT 'the id of the action that asked for it; empty where Leeway acted by itself'
+    action String COMMENT 'the id of the action that asked for it, empty where Leeway acted by itself'
 )
 ENGINE = {engine:ReplacingMergeTree}
 ORDER BY (incident, sequence)

@@ -184,8 +184,11 @@ impl Contract {
             if !names.insert(&watch.name) {
                 return wrong(key("name"), "is the name of another watch of this model");
             }
-            if watch.step_s == 0 {
-                return wrong(key("step_s"), "must be at least 1");
+            if watch.step_s == 0 || watch.step_s % 60 != 0 {
+                return wrong(
+                    key("step_s"),
+                    "must be whole minutes, such as 300: counts are kept by the minute",
+                );
             }
             if watch.window_s == 0 || watch.window_s % watch.step_s != 0 {
                 return wrong(key("window_s"), "must be a whole multiple of step_s");
@@ -218,8 +221,8 @@ mod tests {
     #[test]
     fn a_wrong_contract_names_the_key() {
         let contract: Contract =
-            toml::from_str("[[watches]]\nname = \"a\"\nwindow_s = 90\nstep_s = 60").expect("well-formed");
-        let error = contract.check("flights").expect_err("90 is no multiple of 60");
+            toml::from_str("[[watches]]\nname = \"a\"\nwindow_s = 150\nstep_s = 60").expect("well-formed");
+        let error = contract.check("flights").expect_err("150 is no multiple of 60");
         assert_eq!(
             error.to_string(),
             "models.flights.watches[0].window_s: must be a whole multiple of step_s"

@@ -125,7 +125,6 @@ impl Severity {
 
     /// Movement alone is a ticket; what hurts is a page (DESIGN, "trust in a page"): data that stopped, a null
     /// collapse (`value`, the missing share, above one half), a broken objective, lost performance, a moved prediction.
-    /// Segments alone never page: their parent does, if it matters.
     pub fn of(monitor: Monitor, signal: &str, value: f64) -> Self {
         let page = match monitor {
             Monitor::Silence

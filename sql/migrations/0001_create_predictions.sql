@@ -19,5 +19,5 @@ CREATE TABLE IF NOT EXISTS {table:predictions}
 ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (model, environment, timestamp, id)
-TTL toDateTime(timestamp) + toIntervalDay({retention:events_days})
+TTL toDateTime(received_at) + toIntervalDay({retention:events_days})
 SETTINGS {deduplication}

@@ -12,5 +12,5 @@ CREATE TABLE IF NOT EXISTS {table:outcomes}
 ENGINE = {engine:ReplacingMergeTree(received_at)}
 PARTITION BY toYYYYMM(timestamp)
 ORDER BY (model, id)
-TTL toDateTime(timestamp) + toIntervalDay({retention:events_days})
+TTL toDateTime(received_at) + toIntervalDay({retention:events_days})
 SETTINGS {deduplication}

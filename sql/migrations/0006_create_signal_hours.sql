@@ -9,10 +9,11 @@ CREATE TABLE IF NOT EXISTS {table:signal_hours}
     signal LowCardinality(String),
     hour DateTime('UTC') CODEC(DoubleDelta, ZSTD(1)),
     bin UInt16 CODEC(Delta, ZSTD(1)),
-    n Int64 CODEC(T64, ZSTD(1))
+    n Int64 CODEC(T64, ZSTD(1)),
+    written_on Date DEFAULT today()
 )
 ENGINE = {engine:SummingMergeTree(n)}
 PARTITION BY toYear(hour)
 ORDER BY (model, environment, segment, signal, grid, hour, version, bin)
-TTL hour + toIntervalDay({retention:hours_days})
+TTL written_on + toIntervalDay({retention:hours_days})
 SETTINGS {deduplication}

@@ -11,10 +11,11 @@ CREATE TABLE IF NOT EXISTS {table:signal_moments}
     sum SimpleAggregateFunction(sum, Float64),
     sum_of_squares SimpleAggregateFunction(sum, Float64),
     least SimpleAggregateFunction(min, Float64),
-    greatest SimpleAggregateFunction(max, Float64)
+    greatest SimpleAggregateFunction(max, Float64),
+    written_on SimpleAggregateFunction(max, Date) DEFAULT today()
 )
 ENGINE = {engine:AggregatingMergeTree}
 PARTITION BY toYYYYMM(minute)
 ORDER BY (model, environment, segment, signal, minute, version)
-TTL minute + toIntervalDay({retention:minutes_days})
+TTL written_on + toIntervalDay({retention:minutes_days})
 SETTINGS {deduplication}

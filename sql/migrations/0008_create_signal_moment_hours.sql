@@ -11,10 +11,11 @@ CREATE TABLE IF NOT EXISTS {table:signal_moment_hours}
     sum SimpleAggregateFunction(sum, Float64),
     sum_of_squares SimpleAggregateFunction(sum, Float64),
     least SimpleAggregateFunction(min, Float64),
-    greatest SimpleAggregateFunction(max, Float64)
+    greatest SimpleAggregateFunction(max, Float64),
+    written_on SimpleAggregateFunction(max, Date) DEFAULT today()
 )
 ENGINE = {engine:AggregatingMergeTree}
 PARTITION BY toYear(hour)
 ORDER BY (model, environment, segment, signal, hour, version)
-TTL hour + toIntervalDay({retention:hours_days})
+TTL written_on + toIntervalDay({retention:hours_days})
 SETTINGS {deduplication}

@@ -16,5 +16,5 @@ CREATE TABLE IF NOT EXISTS {table:traffic_minutes}
 ENGINE = {engine:AggregatingMergeTree}
 PARTITION BY toYYYYMM(minute)
 ORDER BY (model, environment, segment, minute, version)
-TTL minute + toIntervalDay({retention:minutes_days})
+TTL toDateTime(last_received_at) + toIntervalDay({retention:minutes_days})
 SETTINGS {deduplication}

@@ -16,5 +16,5 @@ CREATE TABLE IF NOT EXISTS {table:traffic_hours}
 ENGINE = {engine:AggregatingMergeTree}
 PARTITION BY toYear(hour)
 ORDER BY (model, environment, segment, hour, version)
-TTL hour + toIntervalDay({retention:hours_days})
+TTL toDateTime(last_received_at) + toIntervalDay({retention:hours_days})
 SETTINGS {deduplication}

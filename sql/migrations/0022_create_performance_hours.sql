@@ -16,4 +16,4 @@ CREATE TABLE IF NOT EXISTS {table:performance_hours}
 ENGINE = {engine:ReplacingMergeTree(computed_at)}
 PARTITION BY toYear(hour)
 ORDER BY (model, environment, segment, metric, hour, version)
-TTL hour + toIntervalDay({retention:hours_days})
+TTL toDateTime(computed_at) + toIntervalDay({retention:hours_days})

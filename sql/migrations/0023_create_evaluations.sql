@@ -29,5 +29,5 @@ CREATE TABLE IF NOT EXISTS {table:evaluations}
 ENGINE = {engine:ReplacingMergeTree(evaluated_at)}
 PARTITION BY toYear(window_end)
 ORDER BY (model, environment, watch, window_end, monitor, signal, segment)
-TTL toDateTime(window_end) + toIntervalDay({retention:hours_days})
+TTL toDateTime(evaluated_at) + toIntervalDay({retention:hours_days})
 SETTINGS {deduplication}

@@ -23,7 +23,8 @@ pub struct Config {
     pub embedded: bool,
 }
 
-/// Days that rows are kept, by the time of what they tell of.
+/// Days that rows are kept after they were written. Counted from the writing, not from the time they tell of, so that
+/// imported history and late events are kept as long as all others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {

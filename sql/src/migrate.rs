@@ -69,17 +69,17 @@ pub const VERSION: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 /// Tables whose rows expire, the column their age is counted from, and the setting that says after how many days.
 #[rustfmt::skip]
 const EXPIRING: [(&str, &str, fn(&Retention) -> u32); 12] = [
-    ("predictions", "toDateTime(timestamp)", |r| r.events_days),
-    ("outcomes", "toDateTime(timestamp)", |r| r.events_days),
+    ("predictions", "toDateTime(received_at)", |r| r.events_days),
+    ("outcomes", "toDateTime(received_at)", |r| r.events_days),
     ("rejected_events", "toDateTime(received_at)", |r| r.rejected_days),
-    ("signal_minutes", "minute", |r| r.minutes_days),
-    ("signal_moments", "minute", |r| r.minutes_days),
-    ("traffic_minutes", "minute", |r| r.minutes_days),
-    ("signal_hours", "hour", |r| r.hours_days),
-    ("signal_moment_hours", "hour", |r| r.hours_days),
-    ("traffic_hours", "hour", |r| r.hours_days),
-    ("performance_hours", "hour", |r| r.hours_days),
-    ("evaluations", "toDateTime(window_end)", |r| r.hours_days),
+    ("signal_minutes", "written_on", |r| r.minutes_days),
+    ("signal_moments", "written_on", |r| r.minutes_days),
+    ("traffic_minutes", "toDateTime(last_received_at)", |r| r.minutes_days),
+    ("signal_hours", "written_on", |r| r.hours_days),
+    ("signal_moment_hours", "written_on", |r| r.hours_days),
+    ("traffic_hours", "toDateTime(last_received_at)", |r| r.hours_days),
+    ("performance_hours", "toDateTime(computed_at)", |r| r.hours_days),
+    ("evaluations", "toDateTime(evaluated_at)", |r| r.hours_days),
     ("deliveries", "toDateTime(at)", |r| r.hours_days),
 ];
 

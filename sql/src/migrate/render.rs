@@ -176,7 +176,7 @@ mod tests {
         let mut config = Config::default();
         config.retention.events_days = 7;
         let all = rendered(&config).expect("rendered").join("\n");
-        assert!(all.contains("TTL toDateTime(timestamp) + toIntervalDay(7)"));
+        assert!(all.contains("TTL toDateTime(received_at) + toIntervalDay(7)"));
     }
 
     #[test]

@@ -1,0 +1,4 @@
+SELECT id, incident, kind, actor, reason, until, payload, asked_at
+FROM actions FINAL
+WHERE asked_at > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
+ORDER BY asked_at, id

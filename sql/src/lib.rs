@@ -9,9 +9,13 @@ pub mod error;
 pub mod migrate;
 pub mod store;
 
+pub mod actions;
+pub mod arrivals;
 pub mod baselines;
 pub mod counts;
+pub mod deliveries;
 pub mod grids;
+pub mod incident_events;
 pub mod intake;
 
 pub use config::Config;

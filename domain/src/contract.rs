@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline;
+use crate::evaluation::Monitor;
 use crate::signal::{PREDICTION, Role, role};
 use crate::time::{HOUR, Instant};
 use crate::window::Schedule;
@@ -71,6 +72,10 @@ pub struct Watch {
     pub until: Option<Rfc3339>,
     /// Whether the pages say that this watch looks at recorded history.
     pub history: bool,
+    /// What is looked at; empty for everything. A day of weather says nothing about drift, and much about gaps.
+    pub monitors: Vec<Monitor>,
+    /// The population stability index below which movement does not matter here, where the usual one does not fit.
+    pub drift_floor: Option<f64>,
 }
 
 impl Default for Watch {
@@ -86,6 +91,8 @@ impl Default for Watch {
             from: None,
             until: None,
             history: false,
+            monitors: Vec::new(),
+            drift_floor: None,
         }
     }
 }
@@ -109,6 +116,11 @@ impl From<Rfc3339> for String {
 }
 
 impl Watch {
+    /// Whether this watch looks at `monitor`.
+    pub fn looks_at(&self, monitor: Monitor) -> bool {
+        self.monitors.is_empty() || self.monitors.contains(&monitor)
+    }
+
     pub fn schedule(&self) -> Schedule {
         Schedule {
             length: Duration::from_secs(self.window_s),
@@ -192,6 +204,9 @@ impl Contract {
             }
             if watch.window_s == 0 || watch.window_s % watch.step_s != 0 {
                 return wrong(key("window_s"), "must be a whole multiple of step_s");
+            }
+            if watch.drift_floor.is_some_and(|floor| !(floor.is_finite() && floor > 0.0)) {
+                return wrong(key("drift_floor"), "must be greater than 0, such as 0.1");
             }
         }
         Ok(())

@@ -1,1 +1,36 @@
-//! engine
+//! Leeway's embedded ClickHouse: a supervised child process that loads libchdb and answers ClickHouse's HTTP interface on
+//! loopback, so that one client and one SQL serve the laptop and the cluster.
+//!
+//! [`Engine::start`] runs one for as long as the value lives; [`running`] finds the one that serves a data directory already.
+//! The child's whole program is [`serve_child`].
+
+mod config;
+mod error;
+
+// The parent's side.
+mod fetch;
+mod library;
+mod running;
+mod supervisor;
+
+// The child's side, from the socket to the C interface.
+mod body;
+mod exception;
+mod execute;
+mod ffi;
+mod framing;
+mod log_file;
+mod multipart;
+mod process;
+mod request;
+mod response;
+mod server;
+mod session;
+mod statement;
+
+pub use config::{EngineConfig, ServeOptions};
+pub use error::EngineError;
+pub use library::{VERSION as LIBRARY_VERSION, find_or_fetch as find_library};
+pub use process::{serve, serve_child};
+pub use running::{Running, running};
+pub use supervisor::{Engine, Health};

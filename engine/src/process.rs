@@ -1,0 +1,213 @@
+//! The child process: takes the data directory, boots the engine on it, serves until it is told to stop or its parent is gone.
+//!
+//! It takes its options, the password among them, as the first line of its standard input, and the input's end as the end of
+//! its parent. On standard output it says one line of JSON: the port, or why it did not start.
+
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{BufRead, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::oneshot;
+
+use crate::config::ServeOptions;
+use crate::error::EngineError;
+use crate::exception::Exception;
+use crate::ffi::{Call, Connection, Library, exit_at_once};
+use crate::log_file::{self, LogFile};
+use crate::request::Credentials;
+use crate::server::Server;
+
+/// The lock of a data directory; its content is the holder's process id.
+pub const LOCK_FILE: &str = "leeway.lock";
+
+/// The engine's own folder in the data directory.
+const TABLES_FOLDER: &str = "clickhouse";
+
+/// Threads that serve sockets; the engine's work is done in its own.
+const SOCKET_THREADS: usize = 2;
+
+/// ClickHouse expects the stack of a main thread where it parses and plans.
+const STACK_BYTES: usize = 8 * 1024 * 1024;
+
+/// Threads beyond the statements' own, for killing and closing.
+const SPARE_THREADS: usize = 16;
+
+/// Attempts at the lock, and the time between: a look by another process (`running`) holds it for a moment.
+const LOCK_ATTEMPTS: u32 = 20;
+const LOCK_RETRY: Duration = Duration::from_millis(25);
+
+/// What the child says on its standard output.
+#[derive(Debug, Deserialize, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Report {
+    Port(u16),
+    InUseBy(String),
+    Failed(String),
+}
+
+/// The child's whole program: options from standard input, then `serve`.
+pub fn serve_child() -> anyhow::Result<()> {
+    let mut line = String::new();
+    std::io::stdin()
+        .lock()
+        .read_line(&mut line)
+        .context("cannot read the engine's options from standard input")?;
+    let options: ServeOptions = serde_json::from_str(&line).map_err(|_| {
+        anyhow::anyhow!("this program is started by Leeway itself, with its options on standard input")
+    })?;
+    serve(options)
+}
+
+/// Serves the engine until SIGTERM or the end of standard input. It does not return once the engine ran: the process ends,
+/// because libchdb's exit handlers are not to be trusted with what is left open.
+pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
+    let stop_timeout = Duration::from_secs(options.stop_timeout_s);
+    let started = start(options);
+    let (engine, listener, runtime) = match started {
+        Ok(started) => started,
+        Err(error) => {
+            report(&match error.downcast_ref::<EngineError>() {
+                Some(EngineError::InUse { pid, .. }) => Report::InUseBy(pid.clone()),
+                _ => Report::Failed(format!("{error:#}")),
+            });
+            return Err(error);
+        }
+    };
+    let Booted { library, root, server, lock } = engine;
+    let outcome = runtime.block_on(async {
+        report(&Report::Port(listener.local_addr().context("the listener has no address")?.port()));
+        let (stopping, stopped) = oneshot::channel();
+        let served = server.serve(listener, async {
+            wait_for_stop().await;
+            let _ = stopping.send(());
+        });
+        tokio::select! {
+            served = served => served.context("the engine's listener failed")?,
+            () = async { drop(stopped.await); tokio::time::sleep(stop_timeout).await } => {
+                tracing::warn!("statements still run at the stop's deadline; they are killed");
+            }
+        }
+        anyhow::Ok(server.close(Duration::from_millis(500)).await)
+    });
+    let all_closed = matches!(outcome, Ok(true));
+    if all_closed {
+        drop(root);
+        tracing::info!(threads_stopped = library.shutdown(), "the engine stopped");
+    } else {
+        tracing::error!(?outcome, "the engine stops with statements still open");
+    }
+    drop(lock);
+    exit_at_once(i32::from(!all_closed))
+}
+
+struct Booted {
+    library: Library,
+    /// The first connection: the engine runs as long as one is open.
+    root: Connection,
+    server: std::sync::Arc<Server>,
+    lock: File,
+}
+
+fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::runtime::Runtime)> {
+    let data_dir = &options.data_dir;
+    std::fs::create_dir_all(data_dir).map_err(|source| EngineError::io("create", data_dir, source))?;
+    start_log(data_dir)?;
+    let lock = take_lock(data_dir)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(SOCKET_THREADS)
+        .max_blocking_threads(options.max_connections + SPARE_THREADS)
+        .thread_stack_size(STACK_BYTES)
+        .enable_all()
+        .build()
+        .context("cannot start the engine's threads")?;
+    // The port first: it is quick to refuse, loading tables may take long.
+    let listener = runtime
+        .block_on(TcpListener::bind(("127.0.0.1", options.port)))
+        .map_err(|source| EngineError::Port { port: options.port, source })?;
+    let library = Library::load(&options.library)
+        .map_err(|source| EngineError::Load { path: options.library.clone(), source })?;
+    let tables = data_dir.join(TABLES_FOLDER);
+    let root = boot(library, &tables, options.memory_limit_bytes)
+        .with_context(|| format!("the engine did not boot on \"{}\"", tables.display()))?;
+    let allowed = Credentials { user: options.user, password: options.password };
+    let server = Server::new(library, &tables, allowed, options.max_connections);
+    Ok((Booted { library, root, server, lock }, listener, runtime))
+}
+
+fn boot(library: Library, tables: &Path, memory_limit_bytes: u64) -> Result<Connection, Exception> {
+    let path = format!("--path={}", tables.display());
+    let memory = format!("--max_server_memory_usage={memory_limit_bytes}");
+    let mut root = library.connect(&[&path, &memory])?;
+    let version = root.query(Call::plain("SELECT version()"))?;
+    tracing::info!(version = %String::from_utf8_lossy(&version.data).trim(), memory_limit_bytes, "the engine booted");
+    Ok(root)
+}
+
+/// Sends the log to its file, unless the program has set up another.
+fn start_log(data_dir: &Path) -> Result<(), EngineError> {
+    let path = data_dir.join(log_file::FILE_NAME);
+    let log = LogFile::open(&path).map_err(|source| EngineError::io("open", &path, source))?;
+    let writer = move || log.clone();
+    let _ = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).try_init();
+    Ok(())
+}
+
+fn take_lock(data_dir: &Path) -> Result<File, EngineError> {
+    let path = data_dir.join(LOCK_FILE);
+    let failed = |source| EngineError::io("lock", &path, source);
+    let mut file =
+        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
+    for attempt in 1.. {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => std::thread::sleep(LOCK_RETRY),
+            Err(TryLockError::WouldBlock) => {
+                let mut pid = String::new();
+                file.read_to_string(&mut pid).map_err(failed)?;
+                return Err(EngineError::InUse { path: PathBuf::from(data_dir), pid: pid.trim().to_owned() });
+            }
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+        }
+    }
+    file.set_len(0)
+        .and_then(|()| file.rewind())
+        .and_then(|()| write!(file, "{}", std::process::id()))
+        .map_err(failed)?;
+    Ok(file)
+}
+
+fn report(report: &Report) {
+    let line = serde_json::to_string(report).expect("a report is plain data");
+    let mut output = std::io::stdout().lock();
+    // With nobody to read it there is nobody to tell; the end of standard input will say so.
+    let _ = writeln!(output, "{line}").and_then(|()| output.flush());
+}
+
+/// Until SIGTERM, or until the parent is gone. SIGINT is the parent's: on Ctrl-C it stops its own parts first.
+async fn wait_for_stop() {
+    let (gone, parent_gone) = oneshot::channel();
+    std::thread::spawn(move || {
+        let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());
+        let _ = gone.send(());
+    });
+    let terminated = async {
+        match signal(SignalKind::terminate()) {
+            Ok(mut terminate) => drop(terminate.recv().await),
+            Err(_) => std::future::pending().await,
+        }
+    };
+    let ignored = async {
+        let Ok(mut interrupt) = signal(SignalKind::interrupt()) else { return std::future::pending().await };
+        while interrupt.recv().await.is_some() {}
+    };
+    tokio::select! {
+        _ = parent_gone => tracing::info!("the engine stops: its parent closed or is gone"),
+        () = terminated => tracing::info!("the engine stops: SIGTERM"),
+        () = ignored => {}
+    }
+}

@@ -1,1 +1,22 @@
-//! tests
+//! What every integration test stands on: the real engine, a database of its own, a clock set by hand, and waiting that
+//! ends.
+//!
+//! ```no_run
+//! # async fn example() {
+//! let store = tests::fresh_store().await;
+//! let (context, clock) = tests::manual_context("2026-11-20T18:00:00Z");
+//! // … spawn a role with them, then:
+//! clock.advance(domain::time::HOUR);
+//! tests::eventually("the store answers", async || store.ping().await.is_ok()).await;
+//! # }
+//! ```
+//!
+//! One engine serves all tests of a test binary. It ends with the test process, and the next one removes its files.
+
+mod folder;
+mod harness;
+mod waiting;
+
+pub use folder::Folder;
+pub use harness::{engine, executable, fresh_config, fresh_store, manual_context, text};
+pub use waiting::{PATIENCE, eventually, eventually_some};

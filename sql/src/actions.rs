@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::store::Store;
 
 #[derive(Row, Serialize, Deserialize)]
-struct ActionRow {
+pub(crate) struct ActionRow {
     id: String,
     incident: String,
     kind: String,

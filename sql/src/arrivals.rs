@@ -25,7 +25,7 @@ struct PulseRow {
 }
 
 #[derive(Row, Deserialize)]
-struct ArrivedRow {
+pub(crate) struct ArrivedRow {
     model: String,
     environment: String,
     watch: String,

@@ -90,16 +90,7 @@ impl Store {
                 .param("name", &baseline.name)
                 .param("created_at", baseline.created_at.millis())
         };
-        let mut by_signal = BySignal::new();
-        let bins: Vec<BinRow> = bind(include_str!("../queries/baseline_bins.sql")).fetch_all().await?;
-        for row in bins {
-            let signal = by_signal.entry((row.segment, row.signal)).or_default();
-            let bin = Bin(row.bin);
-            signal.grid = GridId(row.grid);
-            signal.counts.add(bin, row.n);
-            signal.means.extend(row.mean.map(|mean| (bin, mean)));
-            signal.mean_predictions.extend(row.mean_prediction.map(|mean| (bin, mean)));
-        }
+        let mut by_signal = gathered(bind(include_str!("../queries/baseline_bins.sql")).fetch_all().await?);
         let moments: Vec<MomentRow> =
             bind(include_str!("../queries/baseline_moments.sql")).fetch_all().await?;
         for row in moments {
@@ -114,6 +105,24 @@ impl Store {
             }
         }
         Ok(by_signal)
+    }
+
+    /// The counts of some signals of the baseline `name` as it is now, in `segments` (in all where none is named),
+    /// without their moments.
+    pub async fn baseline_counts_of(
+        &self,
+        (model, environment, name): (&str, &str, &str),
+        signals: &[String],
+        segments: &[String],
+    ) -> Result<BySignal, Error> {
+        let query = self
+            .query(include_str!("../queries/baseline_bins_of.sql"))
+            .param("model", model)
+            .param("environment", environment)
+            .param("name", name)
+            .param("signals", signals)
+            .param("segments", segments);
+        Ok(gathered(query.fetch_all().await?))
     }
 
     /// Stores a baseline: its counts first, then its name, so that nobody reads half of one.
@@ -145,6 +154,20 @@ impl Store {
             .await?;
         Ok(names.end().await?)
     }
+}
+
+/// Rows of bins as the counts of each signal.
+fn gathered(rows: Vec<BinRow>) -> BySignal {
+    let mut by_signal = BySignal::new();
+    for row in rows {
+        let signal = by_signal.entry((row.segment, row.signal)).or_default();
+        let bin = Bin(row.bin);
+        signal.grid = GridId(row.grid);
+        signal.counts.add(bin, row.n);
+        signal.means.extend(row.mean.map(|mean| (bin, mean)));
+        signal.mean_predictions.extend(row.mean_prediction.map(|mean| (bin, mean)));
+    }
+    by_signal
 }
 
 fn bin_rows(

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::store::Store;
 
 #[derive(Row, Serialize, Deserialize)]
-struct AttemptRow {
+pub(crate) struct AttemptRow {
     delivery: String,
     attempt: u32,
     incident: String,

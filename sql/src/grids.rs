@@ -113,6 +113,16 @@ impl Store {
         rows.into_iter().map(StoredGrid::try_from).collect()
     }
 
+    /// Every grid that was ever announced for some signals of `model`.
+    pub async fn grids_of(&self, model: &str, signals: &[String]) -> Result<Vec<StoredGrid>, Error> {
+        let query = self
+            .query(include_str!("../queries/grids_of.sql"))
+            .param("model", model)
+            .param("signals", signals);
+        let rows: Vec<GridRow> = query.fetch_all().await?;
+        rows.into_iter().map(StoredGrid::try_from).collect()
+    }
+
     /// Announces grids, or replaces what is known of them (after the recount).
     pub async fn write_grids(&self, grids: &[StoredGrid]) -> Result<(), Error> {
         let mut insert = self.client().insert::<GridRow>("grids").await?;

@@ -10,7 +10,7 @@ use crate::error::Error;
 use crate::store::Store;
 
 #[derive(Row, Serialize, Deserialize)]
-struct EventRow {
+pub(crate) struct EventRow {
     incident: String,
     sequence: u32,
     kind: String,

@@ -17,6 +17,7 @@ pub mod deliveries;
 pub mod grids;
 pub mod incident_events;
 pub mod intake;
+pub mod pages;
 
 pub use config::Config;
 pub use error::Error;

@@ -1,1 +1,14 @@
-//! collector
+//! The way in: from what model servers send and files hold to stored and counted events.
+//!
+//! Reading order: [`event`] is what goes in; [`config`] says how much of it; [`decode`] reads it from JSON; [`known`]
+//! holds the grids that are in force; [`count`] counts a batch by them; [`batch`] makes one insert of events and their
+//! counts; [`intake`] stores it, repeated whole until it is; [`spool`] keeps what is unfinished over a crash; [`queue`]
+//! gathers what many requests bring; [`maker`] makes grids and counts again what came before them; `sources` are the doors; [`run`](mod@run) wires
+//! all of it.
+
+pub mod config;
+pub mod event;
+pub mod intake;
+pub mod known;
+
+pub use config::Config;

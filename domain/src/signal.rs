@@ -8,6 +8,8 @@ pub const OUTCOME: &str = "outcome.";
 pub const ATTRIBUTION: &str = "attribution.";
 pub const AGE: &str = "age_s.";
 pub const LATENCY: &str = "latency_ms";
+/// Tags of an event; counted only where a contract watches one as a dimension (`tag.region`).
+pub const TAG: &str = "tag.";
 
 /// The longest name of a signal, in bytes. Longer ones are refused: names stand in every row of counts.
 pub const MAX_NAME_BYTES: usize = 256;

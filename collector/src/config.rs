@@ -1,0 +1,294 @@
+//! The section `[collector]`: where it listens, who may send, and how much at once.
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use service::Secret;
+
+/// Checked when it is read: a wrong one cannot exist.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Raw")]
+pub struct Config {
+    /// Address and port of the HTTP source. Beyond loopback it needs `tokens`.
+    pub listen: String,
+    /// Who may send; without any, everybody who reaches a loopback address.
+    pub tokens: Vec<Token>,
+    /// Batches lie here from before their insert until after it. One collector a directory.
+    pub spool_dir: PathBuf,
+    pub limits: Limits,
+    pub batch: Batch,
+    pub grids: Grids,
+}
+
+/// A bearer token and what it allows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// For logs: who this is.
+    pub name: String,
+    #[serde(default)]
+    pub token: Secret,
+    /// A file that holds the token; wins over `token`.
+    #[serde(default)]
+    pub token_file: Option<PathBuf>,
+    pub scopes: Vec<Scope>,
+    /// The models it may write for; all where none is named.
+    #[serde(default)]
+    pub models: Vec<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    Predictions,
+    Outcomes,
+}
+
+/// Bounds on what one request, and all of them together, may hold.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Limits {
+    /// The largest body as it is sent. Sixteen MiB are some 15,000 events of 50 features.
+    pub body_bytes: usize,
+    /// The largest body once unpacked: a few bytes of gzip can stand for gigabytes.
+    pub unpacked_bytes: usize,
+    /// Unpacked bodies that wait to be stored, all requests together; beyond it senders are told to wait (429).
+    pub waiting_bytes: usize,
+    /// How long a sender may take to send a body.
+    pub body_within_s: u64,
+    /// How long a request waits for the store before it is told to come back (503).
+    pub answer_within_s: u64,
+    /// How far in the future an event's timestamp may lie: clocks differ.
+    pub future_s: u64,
+}
+
+/// When a batch is full. A batch is one insert.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Batch {
+    /// ClickHouse likes inserts of ten thousand rows and more.
+    pub rows: usize,
+    pub bytes: usize,
+    /// The longest that the first event of a batch waits for others.
+    pub age_ms: u64,
+    /// Inserts at work at once: one is built while another is stored.
+    pub in_flight: usize,
+}
+
+/// When grids are made and how they come into force (`docs/decisions/0003-grids-without-loss.md`).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Grids {
+    /// A signal with so many values gets its grid.
+    pub values: u64,
+    /// A signal that has fewer gets it when its model has been there for so long.
+    pub first_hour_s: u64,
+    /// How long before it holds a grid is announced.
+    pub lead_ms: u64,
+    /// How often grids are read again; well below half the lead.
+    pub refresh_ms: u64,
+    /// How long after a grid holds everything received before it is surely stored.
+    pub settle_ms: u64,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: "127.0.0.1:4841".to_owned(),
+            tokens: Vec::new(),
+            spool_dir: PathBuf::from("leeway-data/spool"),
+            limits: Limits::default(),
+            batch: Batch::default(),
+            grids: Grids::default(),
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        const MIB: usize = 1 << 20;
+        Self {
+            body_bytes: 16 * MIB,
+            unpacked_bytes: 64 * MIB,
+            waiting_bytes: 256 * MIB,
+            body_within_s: 30,
+            answer_within_s: 30,
+            future_s: 300,
+        }
+    }
+}
+
+impl Default for Batch {
+    fn default() -> Self {
+        Self { rows: 50_000, bytes: 64 << 20, age_ms: 100, in_flight: 2 }
+    }
+}
+
+impl Default for Grids {
+    fn default() -> Self {
+        Self { values: 5_000, first_hour_s: 3_600, lead_ms: 10_000, refresh_ms: 2_000, settle_ms: 10_000 }
+    }
+}
+
+impl Grids {
+    /// How old the known grids may be when events are counted. An announcement is in the store half the lead before it
+    /// holds; the other tenth is left for clocks that differ.
+    pub fn freshness(&self) -> Duration {
+        Duration::from_millis(self.lead_ms * 2 / 5)
+    }
+
+    pub fn lead(&self) -> Duration {
+        Duration::from_millis(self.lead_ms)
+    }
+
+    pub fn settle(&self) -> Duration {
+        Duration::from_millis(self.settle_ms)
+    }
+}
+
+impl Limits {
+    pub fn answer_within(&self) -> Duration {
+        Duration::from_secs(self.answer_within_s)
+    }
+
+    pub fn body_within(&self) -> Duration {
+        Duration::from_secs(self.body_within_s)
+    }
+
+    pub fn future(&self) -> Duration {
+        Duration::from_secs(self.future_s)
+    }
+}
+
+/// What the file says, before it is checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, default)]
+struct Raw {
+    listen: String,
+    tokens: Vec<Token>,
+    spool_dir: PathBuf,
+    limits: Limits,
+    batch: Batch,
+    grids: Grids,
+}
+
+impl Default for Raw {
+    fn default() -> Self {
+        let Config { listen, tokens, spool_dir, limits, batch, grids } = Config::default();
+        Self { listen, tokens, spool_dir, limits, batch, grids }
+    }
+}
+
+/// What is wrong with the section, by the key that is wrong.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{key} {problem}")]
+pub struct ConfigError {
+    pub key: &'static str,
+    pub problem: String,
+}
+
+impl TryFrom<Raw> for Config {
+    type Error = ConfigError;
+
+    fn try_from(raw: Raw) -> Result<Self, ConfigError> {
+        let Raw { listen, tokens, spool_dir, limits, batch, grids } = raw;
+        let config = Self { listen, tokens, spool_dir, limits, batch, grids };
+        config.check()?;
+        Ok(config)
+    }
+}
+
+impl Config {
+    fn check(&self) -> Result<(), ConfigError> {
+        let wrong = |key, problem: &str| Err(ConfigError { key, problem: problem.to_owned() });
+        if self.tokens.is_empty() && !self.is_loopback() {
+            return wrong(
+                "listen",
+                &format!(
+                    "\"{}\" can be reached from other machines: set collector.tokens, or listen on 127.0.0.1",
+                    self.listen
+                ),
+            );
+        }
+        for token in &self.tokens {
+            if token.token.is_empty() && token.token_file.is_none() {
+                return wrong("tokens", &format!("\"{}\" has neither token nor token_file", token.name));
+            }
+            if token.scopes.is_empty() {
+                return wrong(
+                    "tokens",
+                    &format!("\"{}\" has no scopes (known: predictions, outcomes)", token.name),
+                );
+            }
+        }
+        let Limits { body_bytes, unpacked_bytes, waiting_bytes, .. } = self.limits;
+        if body_bytes == 0 || unpacked_bytes < body_bytes || waiting_bytes < unpacked_bytes {
+            return wrong("limits", "must keep 0 < body_bytes ≤ unpacked_bytes ≤ waiting_bytes");
+        }
+        if self.batch.rows == 0 || self.batch.bytes == 0 || self.batch.in_flight == 0 {
+            return wrong("batch", "needs at least one row, one byte and one insert in flight");
+        }
+        if self.grids.refresh_ms == 0 || self.grids.refresh_ms * 4 > self.grids.lead_ms {
+            return wrong("grids.refresh_ms", "must lie between 1 and a quarter of lead_ms");
+        }
+        if self.grids.values == 0 {
+            return wrong("grids.values", "must be at least 1");
+        }
+        Ok(())
+    }
+
+    /// Whether only this machine can reach the address.
+    fn is_loopback(&self) -> bool {
+        let host = self.listen.rsplit_once(':').map_or(self.listen.as_str(), |(host, _)| host);
+        match self.listen.parse::<SocketAddr>() {
+            Ok(address) => address.ip().is_loopback(),
+            Err(_) => {
+                host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> Result<Config, String> {
+        toml::from_str(text).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn the_defaults_are_in_order() {
+        assert_eq!(read(""), Ok(Config::default()));
+    }
+
+    #[test]
+    fn beyond_loopback_tokens_are_needed() {
+        for address in ["0.0.0.0:4841", "[::]:4841", "collector.example:4841"] {
+            let error = read(&format!("listen = \"{address}\"")).expect_err("no tokens");
+            assert!(error.contains("collector.tokens"), "{error}");
+        }
+        for address in ["127.0.0.1:0", "[::1]:4841", "localhost:4841"] {
+            assert!(read(&format!("listen = \"{address}\"")).is_ok(), "{address}");
+        }
+        let tokens = "[[tokens]]\nname = \"a\"\ntoken = \"x\"\nscopes = [\"predictions\"]";
+        assert!(read(&format!("listen = \"0.0.0.0:4841\"\n{tokens}")).is_ok());
+    }
+
+    #[test]
+    fn an_unknown_key_or_scope_is_refused_beside_the_known_ones() {
+        assert!(read("lissen = \"x\"").expect_err("a typo").contains("listen"));
+        let error =
+            read("[[tokens]]\nname = \"a\"\ntoken = \"x\"\nscopes = [\"all\"]").expect_err("no scope");
+        assert!(error.contains("predictions") && error.contains("outcomes"), "{error}");
+    }
+
+    #[test]
+    fn limits_that_cannot_hold_together_are_named() {
+        let error = read("[limits]\nbody_bytes = 10\nunpacked_bytes = 5").expect_err("unpacked is smaller");
+        assert!(error.contains("unpacked_bytes"), "{error}");
+        assert!(read("[grids]\nlead_ms = 100").expect_err("refresh is too slow").contains("lead_ms"));
+    }
+}

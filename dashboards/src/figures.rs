@@ -1,0 +1,466 @@
+//! The small arithmetic that pictures need: counts of a grid made into a few bars, percentiles, and each bin's and each
+//! segment's part of PSI. Verdicts are the analyzer's; nothing here decides anything.
+
+use domain::counts::Counts;
+use domain::grid::{Bin, Bins, Edges, Grid};
+
+/// Two sets of counts on one grid.
+#[derive(Clone, Copy, Debug)]
+pub struct Pair<'a> {
+    pub baseline: &'a Counts,
+    pub now: &'a Counts,
+}
+
+impl Pair<'_> {
+    fn share(counts: &Counts, bin: Bin) -> f64 {
+        counts.get(bin) as f64 / (counts.total().max(1)) as f64
+    }
+}
+
+/// A bar: the shares of all events of each side that fall between `low` and `high`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Bar {
+    pub label: String,
+    pub low: f64,
+    pub high: f64,
+    pub baseline: f64,
+    pub now: f64,
+}
+
+/// Counts made ready for a picture.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bars {
+    /// Whether `low` and `high` of the bars are values; else they are places 0, 1, 2 …
+    pub numeric: bool,
+    pub bars: Vec<Bar>,
+    /// Missing, invalid and other, where there are any.
+    pub aside: Vec<Bar>,
+}
+
+/// How many bars a picture has at most.
+const MOST_BARS: usize = 34;
+/// How many categories are drawn; the rest is one bar.
+const MOST_CATEGORIES: usize = 16;
+
+/// Makes a few bars of the many bins of a grid, over where 99 % of both sides lie.
+pub fn bars(grid: &Grid, pair: Pair<'_>) -> Bars {
+    let aside = [Bin::MISSING, Bin::INVALID, Bin::OTHER]
+        .into_iter()
+        .map(|bin| bar_of(grid, pair, bin, f64::NAN, f64::NAN))
+        .filter(|bar| bar.baseline > 0.0 || bar.now > 0.0)
+        .collect();
+    match &grid.bins {
+        Bins::Categories(levels) => {
+            Bars { numeric: false, bars: category_bars(grid, pair, levels.names().len()), aside }
+        }
+        Bins::Numbers(edges) => match few_values(edges, pair) {
+            Some(positions) => {
+                let bars = positions
+                    .into_iter()
+                    .enumerate()
+                    .map(|(place, position)| {
+                        bar_of(grid, pair, bin_at(position), place as f64, place as f64 + 1.0)
+                    })
+                    .collect();
+                Bars { numeric: false, bars, aside }
+            }
+            None => Bars { numeric: true, bars: number_bars(edges, pair), aside },
+        },
+    }
+}
+
+fn bin_at(position: usize) -> Bin {
+    Bin(Bin::FIRST_VALUE.0 + u16::try_from(position).unwrap_or(0))
+}
+
+fn bar_of(grid: &Grid, pair: Pair<'_>, bin: Bin, low: f64, high: f64) -> Bar {
+    Bar {
+        label: grid.label(bin),
+        low,
+        high,
+        baseline: Pair::share(pair.baseline, bin),
+        now: Pair::share(pair.now, bin),
+    }
+}
+
+/// The bins in use, where a signal takes so few values that each deserves a bar and a name.
+fn few_values(edges: &Edges, pair: Pair<'_>) -> Option<Vec<usize>> {
+    const FEW: usize = 12;
+    let used: Vec<usize> = (0..edges.bins())
+        .filter(|position| pair.baseline.get(bin_at(*position)) + pair.now.get(bin_at(*position)) > 0)
+        .collect();
+    let atoms = used.iter().filter(|position| edges.is_atom(**position)).count();
+    (!used.is_empty() && used.len() <= FEW && atoms * 10 >= used.len() * 8).then_some(used)
+}
+
+fn category_bars(grid: &Grid, pair: Pair<'_>, levels: usize) -> Vec<Bar> {
+    let mut bars: Vec<Bar> =
+        (0..levels).map(|position| bar_of(grid, pair, bin_at(position), 0.0, 0.0)).collect();
+    bars.retain(|bar| bar.baseline > 0.0 || bar.now > 0.0);
+    bars.sort_by(|a, b| b.baseline.max(b.now).total_cmp(&a.baseline.max(a.now)));
+    if bars.len() > MOST_CATEGORIES {
+        let rest = bars.split_off(MOST_CATEGORIES - 1);
+        let (baseline, now) =
+            rest.iter().fold((0.0, 0.0), |sum, bar| (sum.0 + bar.baseline, sum.1 + bar.now));
+        bars.push(Bar { label: format!("{} more", rest.len()), low: 0.0, high: 0.0, baseline, now });
+    }
+    for (place, bar) in bars.iter_mut().enumerate() {
+        (bar.low, bar.high) = (place as f64, place as f64 + 1.0);
+    }
+    bars
+}
+
+fn number_bars(edges: &Edges, pair: Pair<'_>) -> Vec<Bar> {
+    let Some((low, high)) = shown_range(edges, pair) else { return Vec::new() };
+    let used = (0..edges.bins())
+        .filter(|position| pair.baseline.get(bin_at(*position)) + pair.now.get(bin_at(*position)) > 0)
+        .count();
+    let count = used.clamp(6, MOST_BARS);
+    let width = (high - low) / count as f64;
+    let mut bars: Vec<Bar> = (0..count)
+        .map(|place| {
+            let (from, to) = (low + width * place as f64, low + width * (place + 1) as f64);
+            let label = format!("({}, {}]", crate::text::number(from), crate::text::number(to));
+            Bar { label, low: from, high: to, baseline: 0.0, now: 0.0 }
+        })
+        .collect();
+    for position in 0..edges.bins() {
+        let bin = bin_at(position);
+        let (baseline, now) = (Pair::share(pair.baseline, bin), Pair::share(pair.now, bin));
+        if baseline == 0.0 && now == 0.0 {
+            continue;
+        }
+        for (place, part) in spread(edges.limits(position), edges.is_atom(position), low, width, count) {
+            bars[place].baseline += baseline * part;
+            bars[place].now += now * part;
+        }
+    }
+    bars
+}
+
+/// Over which bars a bin's events are spread, and with which parts: evenly over its width; all in one where the bin
+/// is one value or open.
+fn spread((from, to): (f64, f64), atom: bool, low: f64, width: f64, count: usize) -> Vec<(usize, f64)> {
+    let place = |value: f64| (((value - low) / width).floor().max(0.0) as usize).min(count - 1);
+    // A value on a limit belongs to the bar below it.
+    let upper = |value: f64| (((value - low) / width).ceil().max(1.0) as usize - 1).min(count - 1);
+    if from.is_infinite() && to.is_infinite() {
+        return vec![(0, 1.0)];
+    }
+    if atom || from.is_infinite() {
+        return vec![(upper(to), 1.0)];
+    }
+    if to.is_infinite() {
+        return vec![(place(from), 1.0)];
+    }
+    let (first, last) = (place(from), upper(to));
+    if first >= last {
+        return vec![(last, 1.0)];
+    }
+    (first..=last)
+        .map(|index| {
+            let (left, right) = (low + width * index as f64, low + width * (index + 1) as f64);
+            let left = if index == 0 { from.min(left) } else { left };
+            let right = if index == count - 1 { to.max(right) } else { right };
+            (index, ((to.min(right) - from.max(left)) / (to - from)).max(0.0))
+        })
+        .collect()
+}
+
+/// Where all but ½ % at either end of both sides lies.
+fn shown_range(edges: &Edges, pair: Pair<'_>) -> Option<(f64, f64)> {
+    const TAIL: f64 = 0.005;
+    let ends = |counts: &Counts| -> Option<(f64, f64)> {
+        Some((percentile(edges, counts, TAIL)?, percentile(edges, counts, 1.0 - TAIL)?))
+    };
+    let found: Vec<(f64, f64)> = [ends(pair.baseline), ends(pair.now)].into_iter().flatten().collect();
+    let low = found.iter().map(|ends| ends.0).fold(f64::INFINITY, f64::min);
+    let high = found.iter().map(|ends| ends.1).fold(f64::NEG_INFINITY, f64::max);
+    // Values that are all at or above zero look odd on an axis that begins a little above it.
+    let low = if low > 0.0 && low < (high - low) * 0.15 { 0.0 } else { low };
+    match (low.is_finite() && high.is_finite(), high > low) {
+        (true, true) => Some((low, high)),
+        (true, false) => Some((low - 0.5, low + 0.5)),
+        _ => None,
+    }
+}
+
+/// The value below which the share `q` of the present numbers lies, evenly spread within its bin; `None` without any.
+pub fn percentile(edges: &Edges, counts: &Counts, q: f64) -> Option<f64> {
+    let values = counts.values(edges.bins());
+    let total: u64 = values.iter().take(edges.bins()).sum();
+    if total == 0 {
+        return None;
+    }
+    let wanted = q.clamp(0.0, 1.0) * total as f64;
+    let mut below = 0_u64;
+    for (position, n) in values.iter().enumerate().take(edges.bins()).filter(|(_, n)| **n > 0) {
+        if (below + n) as f64 >= wanted {
+            let (low, high) = edges.limits(position);
+            if low.is_infinite() || high.is_infinite() || edges.is_atom(position) {
+                return Some(if edges.is_atom(position) { high } else { edges.middle(position) });
+            }
+            return Some(low + (high - low) * ((wanted - below as f64) / *n as f64).clamp(0.0, 1.0));
+        }
+        below += n;
+    }
+    None
+}
+
+/// The share of present numbers above `limit`; exact where the limit is an edge.
+pub fn share_above(edges: &Edges, counts: &Counts, limit: f64) -> Option<f64> {
+    let values = counts.values(edges.bins());
+    let total: u64 = values.iter().take(edges.bins()).sum();
+    let above: u64 = (edges.position(limit) + 1..edges.bins()).map(|position| values[position]).sum();
+    (total > 0).then(|| above as f64 / total as f64)
+}
+
+/// The share of present values of now that lie outside all of the baseline's; for numbers only.
+pub fn share_outside(edges: &Edges, pair: Pair<'_>) -> Option<f64> {
+    let (baseline, now) = (pair.baseline.values(edges.bins()), pair.now.values(edges.bins()));
+    let first = baseline.iter().take(edges.bins()).position(|n| *n > 0)?;
+    let last = baseline.iter().take(edges.bins()).rposition(|n| *n > 0)?;
+    let total: u64 = now.iter().take(edges.bins()).sum();
+    let inside: u64 = now[first..=last].iter().sum();
+    (total > 0).then(|| (total - inside) as f64 / total as f64)
+}
+
+/// A part of PSI: a stretch of neighbouring bins, or a category.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Contribution {
+    pub label: String,
+    pub low: f64,
+    pub high: f64,
+    pub baseline: f64,
+    pub now: f64,
+    pub psi: f64,
+}
+
+/// PSI = Σ (qᵢ − pᵢ)·ln(qᵢ/pᵢ) part by part, over the baseline's deciles rounded to edges of the grid (a value heavier
+/// than a tenth stands alone) or over categories; half an event is added to each side of each part.
+pub fn contributions(grid: &Grid, pair: Pair<'_>) -> Vec<Contribution> {
+    let groups = match &grid.bins {
+        Bins::Numbers(edges) => deciles(edges, pair.baseline),
+        Bins::Categories(levels) => (0..levels.names().len()).map(|position| (position, position)).collect(),
+    };
+    let sum = |counts: &Counts, (first, last): (usize, usize)| -> u64 {
+        (first..=last).map(|position| counts.get(bin_at(position))).sum()
+    };
+    let counted: Vec<((usize, usize), u64, u64)> = groups
+        .into_iter()
+        .map(|group| (group, sum(pair.baseline, group), sum(pair.now, group)))
+        .filter(|(_, baseline, now)| baseline + now > 0)
+        .collect();
+    let half_each = counted.len() as f64 / 2.0;
+    let totals = counted.iter().fold((half_each, half_each), |totals, (_, baseline, now)| {
+        (totals.0 + *baseline as f64, totals.1 + *now as f64)
+    });
+    counted
+        .into_iter()
+        .map(|((first, last), baseline, now)| {
+            let (p, q) = ((baseline as f64 + 0.5) / totals.0, (now as f64 + 0.5) / totals.1);
+            let (low, high, label) = match &grid.bins {
+                Bins::Numbers(edges) => {
+                    let (low, high) = (edges.limits(first).0, edges.limits(last).1);
+                    (low, high, between(low, high))
+                }
+                Bins::Categories(_) => (0.0, 0.0, grid.label(bin_at(first))),
+            };
+            Contribution { label, low, high, baseline: p, now: q, psi: (q - p) * (q / p).ln() }
+        })
+        .collect()
+}
+
+fn between(low: f64, high: f64) -> String {
+    let number = crate::text::number;
+    match (low.is_infinite(), high.is_infinite()) {
+        (true, true) => "all values".to_owned(),
+        (true, false) => format!("≤ {}", number(high)),
+        (false, true) => format!("> {}", number(low)),
+        (false, false) if low.next_up() == high => number(high),
+        (false, false) => format!("({}, {}]", number(low), number(high)),
+    }
+}
+
+/// Stretches of positions that hold about a tenth of the baseline each.
+fn deciles(edges: &Edges, baseline: &Counts) -> Vec<(usize, usize)> {
+    const PARTS: u64 = 10;
+    let values = baseline.values(edges.bins());
+    let total: u64 = values.iter().take(edges.bins()).sum();
+    if total == 0 {
+        return Vec::new();
+    }
+    let (mut groups, mut first, mut below) = (Vec::new(), 0, 0_u64);
+    for (position, n) in values.iter().enumerate().take(edges.bins()) {
+        let heavy = n * PARTS > total && edges.is_atom(position);
+        if heavy && position > first {
+            groups.push((first, position - 1));
+            first = position;
+        }
+        let reached = (below + n) * PARTS / total;
+        let ends = reached > below * PARTS / total && below + n < total;
+        below += n;
+        if heavy || ends {
+            groups.push((first, position));
+            first = position + 1;
+        }
+    }
+    if first < edges.bins() {
+        groups.push((first, edges.bins() - 1));
+    }
+    groups
+}
+
+/// A segment's part of a shift.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SegmentPart {
+    pub segment: String,
+    /// The part of the shift; negative where the segment works against it.
+    pub shift: f64,
+    /// The part of the events.
+    pub traffic: f64,
+}
+
+/// The counts of one segment on the grid of the whole.
+#[derive(Clone, Debug)]
+pub struct SegmentCounts {
+    pub segment: String,
+    pub baseline: Counts,
+    pub now: Counts,
+}
+
+/// Splits PSI by the segments of one dimension, exactly additively: Σᵢ (qᵢₛ − pᵢₛ)·ln(qᵢ/pᵢ) over the segments s adds
+/// up to Σᵢ (qᵢ − pᵢ)·ln(qᵢ/pᵢ) (METHODS 10); missing and invalid count as bins. Largest part first.
+pub fn segment_parts(segments: &[SegmentCounts]) -> Vec<SegmentPart> {
+    let (mut baseline, mut now) = (Counts::default(), Counts::default());
+    for part in segments {
+        baseline.merge(&part.baseline);
+        now.merge(&part.now);
+    }
+    let (n_baseline, n_now) = (baseline.total() as f64, now.total() as f64);
+    if n_baseline == 0.0 || n_now == 0.0 {
+        return Vec::new();
+    }
+    let bins: std::collections::BTreeSet<Bin> =
+        baseline.iter().chain(now.iter()).map(|(bin, _)| bin).collect();
+    let half_each = bins.len() as f64 / 2.0;
+    let weight = |bin: Bin| {
+        let p = (baseline.get(bin) as f64 + 0.5) / (n_baseline + half_each);
+        let q = (now.get(bin) as f64 + 0.5) / (n_now + half_each);
+        (q / p).ln()
+    };
+    let weights: Vec<(Bin, f64)> = bins.into_iter().map(|bin| (bin, weight(bin))).collect();
+    let shift_of = |part: &SegmentCounts| -> f64 {
+        weights
+            .iter()
+            .map(|(bin, weight)| {
+                let (p, q) = (part.baseline.get(*bin) as f64 / n_baseline, part.now.get(*bin) as f64 / n_now);
+                (q - p) * weight
+            })
+            .sum()
+    };
+    let total: f64 = segments.iter().map(shift_of).sum();
+    let mut parts: Vec<SegmentPart> = segments
+        .iter()
+        .map(|part| SegmentPart {
+            segment: part.segment.clone(),
+            shift: if total.abs() > 1e-12 { shift_of(part) / total } else { 0.0 },
+            traffic: part.now.total() as f64 / n_now,
+        })
+        .collect();
+    parts.sort_by(|a, b| b.shift.total_cmp(&a.shift).then_with(|| a.segment.cmp(&b.segment)));
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Instant;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn grid(edges: &[f64]) -> Grid {
+        let edges = Edges::try_from(edges.to_vec()).expect("ascending");
+        Grid::new("m", "feature.x", Instant::EPOCH, Bins::Numbers(edges))
+    }
+
+    fn counts(values: &[u64]) -> Counts {
+        Counts::of(values.iter().enumerate().map(|(position, n)| (bin_at(position), *n)))
+    }
+
+    fn edges_of(grid: &Grid) -> &Edges {
+        match &grid.bins {
+            Bins::Numbers(edges) => edges,
+            Bins::Categories(_) => panic!("a numeric grid"),
+        }
+    }
+
+    #[test]
+    fn a_percentile_lies_within_its_bin() {
+        let grid = grid(&[0.0, 10.0, 20.0]);
+        let counts = counts(&[0, 100, 100, 0]);
+        assert_eq!(percentile(edges_of(&grid), &counts, 0.5), Some(10.0));
+        assert_eq!(percentile(edges_of(&grid), &counts, 0.75), Some(15.0));
+        assert_eq!(percentile(edges_of(&grid), &Counts::default(), 0.5), None);
+        assert_eq!(share_above(edges_of(&grid), &counts, 10.0), Some(0.5));
+    }
+
+    #[test]
+    fn what_the_baseline_never_saw_is_outside() {
+        let grid = grid(&[0.0, 10.0, 20.0]);
+        let pair = Pair { baseline: &counts(&[0, 5, 5, 0]), now: &counts(&[1, 6, 2, 1]) };
+        assert_eq!(share_outside(edges_of(&grid), pair), Some(0.2));
+    }
+
+    #[test]
+    fn equal_counts_contribute_nothing() {
+        let grid = grid(&(0..100).map(f64::from).collect::<Vec<_>>());
+        let same = counts(&[7; 101]);
+        let parts = contributions(&grid, Pair { baseline: &same, now: &same });
+        assert_eq!(parts.len(), 10);
+        assert!(parts.iter().all(|part| part.psi.abs() < 1e-12), "{parts:?}");
+    }
+
+    proptest! {
+        #[test]
+        fn bars_lose_no_event(
+            baseline in prop::collection::vec(0_u64..500, 12),
+            now in prop::collection::vec(0_u64..500, 12),
+            start in -1e3..1e3_f64,
+            width in 1e-3..1e3_f64,
+        ) {
+            prop_assume!(baseline.iter().sum::<u64>() > 0 && now.iter().sum::<u64>() > 0);
+            let edges: Vec<f64> = (0..11).map(|k| start + width * f64::from(k)).collect();
+            let (baseline, now) = (counts(&baseline), counts(&now));
+            let bars = bars(&grid(&edges), Pair { baseline: &baseline, now: &now });
+            let sums = bars.bars.iter().fold((0.0, 0.0), |sum, bar| (sum.0 + bar.baseline, sum.1 + bar.now));
+            prop_assert!((sums.0 - 1.0).abs() < 1e-9 && (sums.1 - 1.0).abs() < 1e-9, "{:?}", sums);
+        }
+
+        #[test]
+        fn segments_share_the_whole_shift(
+            counted in prop::collection::vec((prop::collection::vec(0_u64..200, 5), prop::collection::vec(0_u64..200, 5)), 2..6)
+        ) {
+            let segments: Vec<SegmentCounts> = counted.iter().enumerate().map(|(index, (baseline, now))| SegmentCounts {
+                segment: format!("origin={index}"),
+                baseline: counts(baseline),
+                now: counts(now),
+            }).collect();
+            let parts = segment_parts(&segments);
+            let total: f64 = parts.iter().map(|part| part.shift).sum();
+            prop_assert!(parts.is_empty() || total.abs() < 1e-9 || (total - 1.0).abs() < 1e-6, "{}", total);
+        }
+
+        #[test]
+        fn psi_is_never_negative_and_its_parts_cover_every_value(
+            baseline in prop::collection::vec(0_u64..500, 30), now in prop::collection::vec(0_u64..500, 30)
+        ) {
+            let edges: Vec<f64> = (0..29).map(f64::from).collect();
+            let (baseline, now) = (counts(&baseline), counts(&now));
+            let parts = contributions(&grid(&edges), Pair { baseline: &baseline, now: &now });
+            prop_assert!(parts.iter().all(|part| part.psi >= 0.0 && part.psi.is_finite()));
+            let shares: f64 = parts.iter().map(|part| part.now).sum();
+            prop_assert!(parts.is_empty() || (shares - 1.0).abs() < 1e-9);
+        }
+    }
+}

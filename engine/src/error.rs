@@ -31,9 +31,9 @@ pub enum EngineError {
     #[error("cannot load the library \"{path}\"")]
     Load { path: PathBuf, source: libloading::Error },
     #[error(
-        "the data directory \"{path}\" is in use by process {pid}; stop that one first or name another directory"
+        "the data directory \"{path}\" is in use by process {pid} since {since}; stop that one first or name another directory"
     )]
-    InUse { path: PathBuf, pid: String },
+    InUse { path: PathBuf, pid: String, since: String },
     #[error("port {port} on 127.0.0.1 is not free")]
     Port { port: u16, source: std::io::Error },
     #[error("cannot start \"{path}\" as the engine")]

@@ -40,11 +40,17 @@ const PLAIN_LINE_EVERY: Duration = Duration::from_secs(10);
 
 /// Fetches the library into `folder` and gives its path.
 pub fn into_cache(folder: &Path) -> Result<PathBuf, EngineError> {
+    fetch_into(folder, for_this_platform()?, Path::new("npm"))
+}
+
+fn for_this_platform() -> Result<&'static Package, EngineError> {
     let platform = (std::env::consts::OS, std::env::consts::ARCH);
     let package =
         PACKAGES.iter().find(|package| package.platform == platform && cfg!(not(target_env = "musl")));
-    let package =
-        package.ok_or_else(|| EngineError::PlatformUnsupported { platform: platform_name(platform) })?;
+    package.ok_or_else(|| EngineError::PlatformUnsupported { platform: platform_name(platform) })
+}
+
+fn fetch_into(folder: &Path, package: &Package, npm: &Path) -> Result<PathBuf, EngineError> {
     std::fs::create_dir_all(folder).map_err(|source| EngineError::io("create", folder, source))?;
     let library = folder.join(FILE_NAME);
 
@@ -58,7 +64,7 @@ pub fn into_cache(folder: &Path) -> Result<PathBuf, EngineError> {
     let work = folder.join("unfinished");
     let _ = std::fs::remove_dir_all(&work);
     std::fs::create_dir_all(&work).map_err(|source| EngineError::io("create", &work, source))?;
-    let fetched = fetch(package, &work).and_then(|unpacked| {
+    let fetched = fetch(package, &work, npm).and_then(|unpacked| {
         std::fs::rename(&unpacked, &library).map_err(|source| EngineError::io("create", &library, source))
     });
     let _ = std::fs::remove_dir_all(&work);
@@ -70,9 +76,9 @@ fn platform_name((os, architecture): (&str, &str)) -> String {
     format!("{os} on {architecture}{libc}")
 }
 
-fn fetch(package: &Package, work: &Path) -> Result<PathBuf, EngineError> {
-    let progress = Progress::start(package.packed_bytes);
-    let archive = download(package, work, &progress)?;
+fn fetch(package: &Package, work: &Path, npm: &Path) -> Result<PathBuf, EngineError> {
+    let mut progress = Progress::start(package.packed_bytes);
+    let archive = download(package, work, npm, &mut progress)?;
     progress.say("checking");
     check(package, &archive)?;
     progress.say("unpacking");
@@ -85,13 +91,18 @@ fn identifier(package: &Package) -> String {
     format!("{}@{VERSION}", package.name)
 }
 
-fn download(package: &Package, work: &Path, progress: &Progress) -> Result<PathBuf, EngineError> {
+fn download(
+    package: &Package,
+    work: &Path,
+    npm: &Path,
+    progress: &mut Progress,
+) -> Result<PathBuf, EngineError> {
     // npm's own cache stays in the work folder: it would keep another copy for ever, and its growth shows the progress.
     let cache = work.join("npm");
     let errors_path = work.join("npm-errors.txt");
     let errors =
         File::create(&errors_path).map_err(|source| EngineError::io("create", &errors_path, source))?;
-    let mut npm = Command::new("npm")
+    let mut npm = Command::new(npm)
         .args(["pack", &identifier(package), "--json", "--loglevel=error", "--pack-destination"])
         .arg(work)
         .arg("--cache")
@@ -127,7 +138,7 @@ fn download_error(package: &Package, work: &Path, said: &str) -> EngineError {
 }
 
 /// Waits for npm, looking now and then; true when it failed.
-fn wait_for(npm: &mut Child, look: impl Fn()) -> io::Result<bool> {
+fn wait_for(npm: &mut Child, mut look: impl FnMut()) -> io::Result<bool> {
     loop {
         if let Some(status) = npm.try_wait()? {
             return Ok(!status.success());
@@ -189,7 +200,7 @@ fn unpack(package: &Package, archive: &Path, work: &Path) -> Result<PathBuf, Eng
 struct Progress {
     bar: Option<ProgressBar>,
     total: u64,
-    last_line: std::cell::Cell<Instant>,
+    last_line: Instant,
 }
 
 impl Progress {
@@ -206,15 +217,15 @@ impl Progress {
         if bar.is_none() {
             eprintln!("fetching ClickHouse (libchdb {VERSION}, {} MB, once) …", total / 1_000_000);
         }
-        Self { bar, total, last_line: std::cell::Cell::new(Instant::now()) }
+        Self { bar, total, last_line: Instant::now() }
     }
 
-    fn at(&self, bytes: u64) {
+    fn at(&mut self, bytes: u64) {
         let bytes = bytes.min(self.total);
         match &self.bar {
             Some(bar) => bar.set_position(bytes),
-            None if self.last_line.get().elapsed() >= PLAIN_LINE_EVERY => {
-                self.last_line.set(Instant::now());
+            None if self.last_line.elapsed() >= PLAIN_LINE_EVERY => {
+                self.last_line = Instant::now();
                 eprintln!("fetching ClickHouse: {} of {} MB", bytes / 1_000_000, self.total / 1_000_000);
             }
             None => {}

@@ -10,6 +10,7 @@ mod error;
 // The parent's side.
 mod fetch;
 mod library;
+mod lock;
 mod running;
 mod supervisor;
 

@@ -3,12 +3,13 @@
 //! It takes its options, the password among them, as the first line of its standard input, and the input's end as the end of
 //! its parent. On standard output it says one line of JSON: the port, or why it did not start.
 
-use std::fs::{File, OpenOptions, TryLockError};
-use std::io::{BufRead, Read, Seek, Write};
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufRead, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rand::RngExt as _;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -18,15 +19,16 @@ use crate::config::ServeOptions;
 use crate::error::EngineError;
 use crate::exception::Exception;
 use crate::ffi::{Call, Connection, Library, exit_at_once};
+use crate::lock;
 use crate::log_file::{self, LogFile};
 use crate::request::Credentials;
 use crate::server::Server;
 
-/// The lock of a data directory; its content is the holder's process id.
-pub const LOCK_FILE: &str = "leeway.lock";
-
 /// The engine's own folder in the data directory.
 const TABLES_FOLDER: &str = "clickhouse";
+
+/// What an engine needs beyond its statements' deadline to close its tables.
+pub const CLOSING: Duration = Duration::from_secs(10);
 
 /// Threads that serve sockets; the engine's work is done in its own.
 const SOCKET_THREADS: usize = 2;
@@ -37,16 +39,18 @@ const STACK_BYTES: usize = 8 * 1024 * 1024;
 /// Threads beyond the statements' own, for killing and closing.
 const SPARE_THREADS: usize = 16;
 
-/// Attempts at the lock, and the time between: a look by another process (`running`) holds it for a moment.
-const LOCK_ATTEMPTS: u32 = 20;
-const LOCK_RETRY: Duration = Duration::from_millis(25);
+/// Where port 0 looks first for a free one: below the ports that systems give to outgoing connections. While the engine is
+/// down for a restart, its clients' own attempts to reach it could otherwise be given its port.
+const QUIET_PORTS: std::ops::Range<u16> = 20_000..32_000;
+
+/// Attempts at finding one there, before the system is asked for any.
+const PORT_ATTEMPTS: u32 = 50;
 
 /// What the child says on its standard output.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Report {
     Port(u16),
-    InUseBy(String),
     Failed(String),
 }
 
@@ -71,10 +75,7 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let (engine, listener, runtime) = match started {
         Ok(started) => started,
         Err(error) => {
-            report(&match error.downcast_ref::<EngineError>() {
-                Some(EngineError::InUse { pid, .. }) => Report::InUseBy(pid.clone()),
-                _ => Report::Failed(format!("{error:#}")),
-            });
+            report(&Report::Failed(format!("{error:#}")));
             return Err(error);
         }
     };
@@ -117,17 +118,19 @@ fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::r
     let data_dir = &options.data_dir;
     std::fs::create_dir_all(data_dir).map_err(|source| EngineError::io("create", data_dir, source))?;
     start_log(data_dir)?;
-    let lock = take_lock(data_dir)?;
+    // An engine whose parent was killed may still be closing these tables.
+    let patience = Duration::from_secs(options.stop_timeout_s) + CLOSING;
+    let lock = lock::take(data_dir, lock::TABLES, patience)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(SOCKET_THREADS)
-        .max_blocking_threads(options.max_connections + SPARE_THREADS)
+        .max_blocking_threads(usize::from(options.max_connections.get()) + SPARE_THREADS)
         .thread_stack_size(STACK_BYTES)
         .enable_all()
         .build()
         .context("cannot start the engine's threads")?;
     // The port first: it is quick to refuse, loading tables may take long.
     let listener = runtime
-        .block_on(TcpListener::bind(("127.0.0.1", options.port)))
+        .block_on(listen(options.port))
         .map_err(|source| EngineError::Port { port: options.port, source })?;
     let library = Library::load(&options.library)
         .map_err(|source| EngineError::Load { path: options.library.clone(), source })?;
@@ -135,8 +138,20 @@ fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::r
     let root = boot(library, &tables, options.memory_limit_bytes)
         .with_context(|| format!("the engine did not boot on \"{}\"", tables.display()))?;
     let allowed = Credentials { user: options.user, password: options.password };
-    let server = Server::new(library, &tables, allowed, options.max_connections);
+    let server = Server::new(library, &tables, allowed, options.max_connections.into());
     Ok((Booted { library, root, server, lock }, listener, runtime))
+}
+
+async fn listen(port: u16) -> std::io::Result<TcpListener> {
+    if port == 0 {
+        for _ in 0..PORT_ATTEMPTS {
+            let quiet = rand::rng().random_range(QUIET_PORTS);
+            if let Ok(listener) = TcpListener::bind(("127.0.0.1", quiet)).await {
+                return Ok(listener);
+            }
+        }
+    }
+    TcpListener::bind(("127.0.0.1", port)).await
 }
 
 fn boot(library: Library, tables: &Path, memory_limit_bytes: u64) -> Result<Connection, Exception> {
@@ -155,30 +170,6 @@ fn start_log(data_dir: &Path) -> Result<(), EngineError> {
     let writer = move || log.clone();
     let _ = tracing_subscriber::fmt().with_ansi(false).with_writer(writer).try_init();
     Ok(())
-}
-
-fn take_lock(data_dir: &Path) -> Result<File, EngineError> {
-    let path = data_dir.join(LOCK_FILE);
-    let failed = |source| EngineError::io("lock", &path, source);
-    let mut file =
-        OpenOptions::new().create(true).truncate(false).read(true).write(true).open(&path).map_err(failed)?;
-    for attempt in 1.. {
-        match file.try_lock() {
-            Ok(()) => break,
-            Err(TryLockError::WouldBlock) if attempt < LOCK_ATTEMPTS => std::thread::sleep(LOCK_RETRY),
-            Err(TryLockError::WouldBlock) => {
-                let mut pid = String::new();
-                file.read_to_string(&mut pid).map_err(failed)?;
-                return Err(EngineError::InUse { path: PathBuf::from(data_dir), pid: pid.trim().to_owned() });
-            }
-            Err(TryLockError::Error(source)) => return Err(failed(source)),
-        }
-    }
-    file.set_len(0)
-        .and_then(|()| file.rewind())
-        .and_then(|()| write!(file, "{}", std::process::id()))
-        .map_err(failed)?;
-    Ok(file)
 }
 
 fn report(report: &Report) {

@@ -1,13 +1,13 @@
 //! How another process of this machine and user finds the engine that serves a data directory: a file beside its lock.
 
-use std::fs::{File, OpenOptions, TryLockError};
+use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::process::LOCK_FILE;
+use crate::lock;
 
 /// Only its owner may read it: the password is in it.
 const FILE_NAME: &str = "engine.json";
@@ -36,9 +36,8 @@ impl std::fmt::Debug for Running {
 
 /// The engine that serves this data directory now, if one does.
 pub fn running(data_dir: &Path) -> Option<Running> {
-    let lock = File::open(data_dir.join(LOCK_FILE)).ok()?;
-    // A lock that can be had is nobody's; the file may be left from a process that was killed.
-    if !matches!(lock.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+    // The file may be left from a process that was killed.
+    if !lock::is_held(data_dir, lock::OWNER) {
         return None;
     }
     serde_json::from_slice(&std::fs::read(data_dir.join(FILE_NAME)).ok()?).ok()
@@ -65,6 +64,7 @@ fn path(data_dir: &Path) -> PathBuf {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::PermissionsExt;
+    use std::time::Duration;
 
     use super::*;
 
@@ -76,9 +76,7 @@ mod tests {
         announce(folder.path(), &engine).expect("announced");
         let mode = std::fs::metadata(path(folder.path())).expect("a file").permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
-        let lock = File::create(folder.path().join(LOCK_FILE)).expect("a lock file");
-        assert_eq!(running(folder.path()), None);
-        lock.lock().expect("locked");
+        let _held = lock::take(folder.path(), lock::OWNER, Duration::ZERO).expect("nobody holds it");
         assert_eq!(running(folder.path()), Some(engine.clone()));
         assert!(!format!("{engine:?}").contains("secret"));
         withdraw(folder.path());

@@ -4,6 +4,7 @@
 //! current database or temporary table of one request is there in another; only a session keeps its connection. At most
 //! `max_connections` statements run at once, further ones wait a while.
 
+use std::num::NonZeroU32;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -47,18 +48,23 @@ pub struct Server {
     path_argument: String,
     allowed: Credentials,
     turns: Arc<Semaphore>,
-    max_connections: usize,
+    max_connections: NonZeroU32,
     sessions: Sessions,
 }
 
 impl Server {
     /// A server over the engine that was booted on `path`.
-    pub fn new(library: Library, path: &Path, allowed: Credentials, max_connections: usize) -> Arc<Self> {
+    pub fn new(
+        library: Library,
+        path: &Path,
+        allowed: Credentials,
+        max_connections: NonZeroU32,
+    ) -> Arc<Self> {
         Arc::new(Self {
             library,
             path_argument: format!("--path={}", path.display()),
             allowed,
-            turns: Arc::new(Semaphore::new(max_connections)),
+            turns: Arc::new(Semaphore::new(max_connections.get() as usize)),
             max_connections,
             sessions: Sessions::default(),
         })
@@ -91,7 +97,7 @@ impl Server {
     /// Waits until no statement holds a connection, killing what still runs once `grace` is over; true when all are closed.
     pub async fn close(self: &Arc<Self>, grace: Duration) -> bool {
         self.sessions.close_all();
-        let all = u32::try_from(self.max_connections).unwrap_or(u32::MAX);
+        let all = self.max_connections.get();
         if tokio::time::timeout(grace, self.turns.acquire_many(all)).await.is_ok() {
             self.sessions.close_all();
             return true;

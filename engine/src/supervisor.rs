@@ -2,6 +2,7 @@
 //!
 //! Port, user and password stay the same over restarts, so a client made once stays good.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -14,8 +15,9 @@ use tokio::task::JoinHandle;
 use crate::config::{EngineConfig, ServeOptions};
 use crate::error::EngineError;
 use crate::library;
+use crate::lock;
 use crate::log_file;
-use crate::process::Report;
+use crate::process::{CLOSING, Report};
 use crate::running::{self, Running};
 
 /// The only user of the embedded engine.
@@ -28,8 +30,8 @@ const LAST_DELAY: Duration = Duration::from_secs(10);
 /// An engine that ran this long was well; its next restart waits the first delay again.
 const WELL_AFTER: Duration = Duration::from_secs(60);
 
-/// What the child needs beyond its statements' deadline to close its tables.
-const CLOSING: Duration = Duration::from_secs(10);
+/// How long a look by another process may hold the lock.
+const LOOK: Duration = Duration::from_millis(500);
 
 /// Lines of the log that an error quotes.
 const QUOTED_LINES: usize = 3;
@@ -53,6 +55,8 @@ pub enum Health {
 pub struct Engine {
     access: Running,
     health: watch::Receiver<Health>,
+    /// Held for as long as this value lives, also while the engine is being restarted.
+    _lock: File,
     stop: Option<oneshot::Sender<()>>,
     supervision: Option<JoinHandle<Result<(), EngineError>>>,
 }
@@ -60,17 +64,17 @@ pub struct Engine {
 impl Engine {
     /// Finds (or fetches) the library, starts the engine and waits until it answers.
     pub async fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        let configured = config.library.clone();
-        let library = tokio::task::spawn_blocking(move || library::find_or_fetch(configured.as_deref()))
-            .await
-            .expect("finding the library does not panic")?;
+        std::fs::create_dir_all(&config.data_dir)
+            .map_err(|source| EngineError::io("create", &config.data_dir, source))?;
+        let (data_dir, configured) = (config.data_dir.clone(), config.library.clone());
+        // Before anything that takes long: who comes second learns it at once.
+        let lock = blocking(move || lock::take(&data_dir, lock::OWNER, LOOK)).await?;
+        let library = blocking(move || library::find_or_fetch(configured.as_deref())).await?;
         let executable = match &config.executable {
             Some(path) => path.clone(),
             None => std::env::current_exe()
                 .map_err(|source| EngineError::io("find", "the running program", source))?,
         };
-        std::fs::create_dir_all(&config.data_dir)
-            .map_err(|source| EngineError::io("create", &config.data_dir, source))?;
         let options = ServeOptions {
             data_dir: config.data_dir.clone(),
             library,
@@ -89,7 +93,7 @@ impl Engine {
         let (health_sender, health) = watch::channel(Health::Running { pid: child.pid });
         let (stop, stopped) = oneshot::channel();
         let supervision = tokio::spawn(supervise(launcher, child, health_sender, stopped));
-        Ok(Self { access, health, stop: Some(stop), supervision: Some(supervision) })
+        Ok(Self { access, health, _lock: lock, stop: Some(stop), supervision: Some(supervision) })
     }
 
     /// Where it answers: `http://127.0.0.1:<port>`.
@@ -129,6 +133,12 @@ impl Engine {
             None => Ok(()),
         }
     }
+}
+
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, EngineError> + Send + 'static,
+) -> Result<T, EngineError> {
+    tokio::task::spawn_blocking(work).await.expect("this work does not panic")
 }
 
 /// 32 random bytes, in hexadecimal.
@@ -194,9 +204,6 @@ impl Launcher {
         let read = tokio::time::timeout(self.config.start_timeout(), read_report(output)).await;
         let port = match read {
             Ok(Some(Report::Port(port))) => port,
-            Ok(Some(Report::InUseBy(pid))) => {
-                return Err(EngineError::InUse { path: self.config.data_dir.clone(), pid });
-            }
             Ok(Some(Report::Failed(reason))) => return Err(not_started(reason)),
             Ok(None) => {
                 let status =

@@ -11,7 +11,7 @@ const ROOT: &str = "leeway-tests";
 const LOCK: &str = "in-use";
 
 /// The engine's own lock: it may still be closing its tables when the test process is gone.
-const ENGINE_LOCK: &str = "leeway.lock";
+const ENGINE_LOCK: &str = "engine.lock";
 
 /// An empty folder for this process; its files stay until another process finds it unused.
 #[derive(Debug)]

@@ -42,7 +42,11 @@ fn start() -> Shared {
         .enable_all()
         .build()
         .expect("a runtime for the engine's supervision");
-    let config = EngineConfig { executable: Some(executable()), ..EngineConfig::at(folder.path()) };
+    let config = EngineConfig {
+        library: std::env::var_os("LEEWAY_ENGINE__LIBRARY").map(PathBuf::from),
+        executable: Some(executable()),
+        ..EngineConfig::at(folder.path())
+    };
     let engine = runtime.block_on(Engine::start(config)).expect("the engine starts");
     Shared { engine, _runtime: runtime, _folder: folder }
 }

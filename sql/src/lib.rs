@@ -12,12 +12,16 @@ pub mod store;
 pub mod actions;
 pub mod arrivals;
 pub mod baselines;
+pub mod changes;
 pub mod counts;
 pub mod deliveries;
+pub mod evaluations;
 pub mod grids;
 pub mod incident_events;
 pub mod intake;
+pub mod outcomes;
 pub mod pages;
+pub mod rejected_events;
 
 pub use config::Config;
 pub use error::Error;

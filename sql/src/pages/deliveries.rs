@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::deliveries::AttemptRow;
 use crate::error::Error;
+use crate::pages::Ask;
 use crate::store::Store;
 
 /// Which deliveries a page shows. An empty text means any.
@@ -38,30 +39,34 @@ struct TallyRow {
     deliveries: u64,
 }
 
+pub fn deliveries(asked: &DeliveriesAsked) -> Ask {
+    Ask::new("Deliveries with every attempt", include_str!("../../queries/pages/deliveries_page.sql"))
+        .text("incident", &asked.incident)
+        .text("model", &asked.model)
+        .text("channel", &asked.channel)
+        .text("state", asked.state.map_or("", State::name))
+        .integer("start", asked.interval.start.millis())
+        .integer("end", asked.interval.end.millis())
+        .integer("most", asked.most)
+}
+
+pub fn tally(model: &str, interval: Interval) -> Ask {
+    Ask::new("How many deliveries stand how", include_str!("../../queries/pages/deliveries_tally.sql"))
+        .text("model", model)
+        .integer("start", interval.start.millis())
+        .integer("end", interval.end.millis())
+}
+
 impl Store {
     /// Every attempt of the deliveries asked for, each delivery's together, earliest attempt first.
     pub async fn deliveries_page(&self, asked: &DeliveriesAsked) -> Result<Vec<Attempt>, Error> {
-        let query = self
-            .query(include_str!("../../queries/deliveries_page.sql"))
-            .param("incident", &asked.incident)
-            .param("model", &asked.model)
-            .param("channel", &asked.channel)
-            .param("state", asked.state.map_or("", State::name))
-            .param("start", asked.interval.start.millis())
-            .param("end", asked.interval.end.millis())
-            .param("most", asked.most);
-        let rows: Vec<AttemptRow> = query.fetch_all().await?;
+        let rows: Vec<AttemptRow> = deliveries(asked).rows(self).await?;
         rows.into_iter().map(Attempt::try_from).collect()
     }
 
     /// How many deliveries of `model` (or of all) stand how, by channel, over `interval`.
     pub async fn deliveries_tally(&self, model: &str, interval: Interval) -> Result<Vec<Tally>, Error> {
-        let query = self
-            .query(include_str!("../../queries/deliveries_tally.sql"))
-            .param("model", model)
-            .param("start", interval.start.millis())
-            .param("end", interval.end.millis());
-        let rows: Vec<TallyRow> = query.fetch_all().await?;
+        let rows: Vec<TallyRow> = tally(model, interval).rows(self).await?;
         rows.into_iter().map(Tally::try_from).collect()
     }
 }

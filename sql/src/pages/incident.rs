@@ -13,6 +13,7 @@ use crate::actions::ActionRow;
 use crate::arrivals::ArrivedRow;
 use crate::error::Error;
 use crate::incident_events::EventRow;
+use crate::pages::Ask;
 use crate::store::Store;
 
 /// Which incidents a list shows. An empty text means any.
@@ -144,18 +145,16 @@ impl TryFrom<HistoryRow> for HistoryPoint {
 }
 
 impl EvidenceAsked {
-    fn bind(&self, store: &Store, text: &'static str) -> clickhouse::query::Query {
-        let monitors: Vec<&str> = self.monitors.iter().map(|monitor| monitor.name()).collect();
-        store
-            .query(text)
-            .param("model", &self.model)
-            .param("environment", &self.environment)
-            .param("watch", &self.watch)
-            .param("start", self.interval.start.millis())
-            .param("end", self.interval.end.millis())
-            .param("signals", &self.signals)
-            .param("segments", &self.segments)
-            .param("monitors", monitors)
+    fn bind(&self, ask: Ask) -> Ask {
+        let monitors: Vec<String> = self.monitors.iter().map(|monitor| monitor.name().to_owned()).collect();
+        ask.text("model", &self.model)
+            .text("environment", &self.environment)
+            .text("watch", &self.watch)
+            .integer("start", self.interval.start.millis())
+            .integer("end", self.interval.end.millis())
+            .texts("signals", &self.signals)
+            .texts("segments", &self.segments)
+            .texts("monitors", &monitors)
     }
 }
 
@@ -203,40 +202,83 @@ fn condition(segment: &str) -> (String, String, String) {
     }
 }
 
+pub fn heads(asked: &IncidentsAsked) -> Ask {
+    let state = asked.open.map_or("", |open| if open { "open" } else { "resolved" });
+    Ask::new("Incidents, by their events", include_str!("../../queries/pages/incident_heads.sql"))
+        .text("model", &asked.model)
+        .text("severity", asked.severity.map_or("", Severity::name))
+        .text("state", state)
+        .integer("start", asked.interval.start.millis())
+        .integer("end", asked.interval.end.millis())
+        .integer("most", asked.most)
+}
+
+/// All events of one incident, with their findings.
+pub fn events(incident: &str) -> Ask {
+    Ask::new("What happened to the incident", include_str!("../../queries/incident_events.sql"))
+        .text("incident", incident)
+}
+
+/// What was asked for after `after`, about `incident` or (where it is empty) about any, and stands on no event yet.
+pub fn waiting(incident: &str, after: Instant) -> Ask {
+    Ask::new(
+        "What people asked for and nobody has taken up yet",
+        include_str!("../../queries/pages/actions_waiting.sql"),
+    )
+    .text("incident", incident)
+    .integer("after", after.millis())
+}
+
+pub fn latest(asked: &EvidenceAsked) -> Ask {
+    asked.bind(Ask::new(
+        "The last windows that were off course",
+        include_str!("../../queries/pages/incident_latest.sql"),
+    ))
+}
+
+/// One window a `step`.
+pub fn history(asked: &EvidenceAsked, step: std::time::Duration) -> Ask {
+    let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
+    asked
+        .bind(Ask::new("The statistics over time", include_str!("../../queries/pages/incident_history.sql")))
+        .integer("step_ms", step_ms)
+}
+
+pub fn examples(asked: &ExamplesAsked) -> Ask {
+    let (feature, tag, value) = condition(&asked.segment);
+    let (low, high) = asked.shows.limits();
+    Ask::new("The latest events that show it", include_str!("../../queries/pages/incident_examples.sql"))
+        .text("model", &asked.model)
+        .text("environment", &asked.environment)
+        .integer("start", asked.interval.start.millis())
+        .integer("end", asked.interval.end.millis())
+        .text("signal", &asked.signal)
+        .text("feature", feature)
+        .text("tag", tag)
+        .text("value", value)
+        .text("shows", asked.shows.name())
+        .text("low", low.to_string())
+        .text("high", high.to_string())
+        .texts("levels", asked.shows.levels())
+        .integer("most", asked.most)
+}
+
 impl Store {
     /// The events of the incidents asked for, without their findings: each incident's together, in their order.
     pub async fn incident_heads(&self, asked: &IncidentsAsked) -> Result<Vec<IncidentEvent>, Error> {
-        let state = asked.open.map_or("", |open| if open { "open" } else { "resolved" });
-        let query = self
-            .query(include_str!("../../queries/incident_heads.sql"))
-            .param("model", &asked.model)
-            .param("severity", asked.severity.map_or("", Severity::name))
-            .param("state", state)
-            .param("start", asked.interval.start.millis())
-            .param("end", asked.interval.end.millis())
-            .param("most", asked.most);
-        let rows: Vec<EventRow> = query.fetch_all().await?;
+        let rows: Vec<EventRow> = heads(asked).rows(self).await?;
         rows.into_iter().map(IncidentEvent::try_from).collect()
     }
 
-    /// What was asked for after `after`, about `incident` or about any, and stands on no event yet.
-    pub async fn actions_waiting(
-        &self,
-        incident: Option<&str>,
-        after: Instant,
-    ) -> Result<Vec<Action>, Error> {
-        let query = self
-            .query(include_str!("../../queries/actions_waiting.sql"))
-            .param("incident", incident.unwrap_or_default())
-            .param("after", after.millis());
-        let rows: Vec<ActionRow> = query.fetch_all().await?;
+    /// See [`waiting`].
+    pub async fn actions_waiting(&self, incident: &str, after: Instant) -> Result<Vec<Action>, Error> {
+        let rows: Vec<ActionRow> = waiting(incident, after).rows(self).await?;
         rows.into_iter().map(Action::try_from).collect()
     }
 
     /// Of each subject the last window in which it was off course.
     pub async fn incident_latest(&self, asked: &EvidenceAsked) -> Result<Vec<Evaluation>, Error> {
-        let query = asked.bind(self, include_str!("../../queries/incident_latest.sql"));
-        let rows: Vec<ArrivedRow> = query.fetch_all().await?;
+        let rows: Vec<ArrivedRow> = latest(asked).rows(self).await?;
         rows.into_iter().map(Evaluation::try_from).collect()
     }
 
@@ -246,10 +288,7 @@ impl Store {
         asked: &EvidenceAsked,
         step: std::time::Duration,
     ) -> Result<Vec<HistoryPoint>, Error> {
-        let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
-        let query =
-            asked.bind(self, include_str!("../../queries/incident_history.sql")).param("step_ms", step_ms);
-        let rows: Vec<HistoryRow> = query.fetch_all().await?;
+        let rows: Vec<HistoryRow> = history(asked, step).rows(self).await?;
         let mut points = rows.into_iter().map(HistoryPoint::try_from).collect::<Result<Vec<_>, Error>>()?;
         points.sort_by_key(|point| point.window_end);
         Ok(points)
@@ -257,24 +296,7 @@ impl Store {
 
     /// The latest stored events that show what is asked for.
     pub async fn incident_examples(&self, asked: &ExamplesAsked) -> Result<Vec<Example>, Error> {
-        let (feature, tag, value) = condition(&asked.segment);
-        let (low, high) = asked.shows.limits();
-        let query = self
-            .query(include_str!("../../queries/incident_examples.sql"))
-            .param("model", &asked.model)
-            .param("environment", &asked.environment)
-            .param("start", asked.interval.start.millis())
-            .param("end", asked.interval.end.millis())
-            .param("signal", &asked.signal)
-            .param("feature", feature)
-            .param("tag", tag)
-            .param("value", value)
-            .param("shows", asked.shows.name())
-            .param("low", low)
-            .param("high", high)
-            .param("levels", asked.shows.levels())
-            .param("most", asked.most);
-        let rows: Vec<ExampleRow> = query.fetch_all().await?;
+        let rows: Vec<ExampleRow> = examples(asked).rows(self).await?;
         Ok(rows
             .into_iter()
             .map(|row| Example {
@@ -289,7 +311,8 @@ impl Store {
 
     /// The outputs of `model` that were ever counted.
     pub async fn prediction_signals(&self, model: &str) -> Result<Vec<String>, Error> {
-        let query = self.query(include_str!("../../queries/prediction_signals.sql")).param("model", model);
+        let query =
+            self.query(include_str!("../../queries/pages/prediction_signals.sql")).param("model", model);
         let rows: Vec<SignalRow> = query.fetch_all().await?;
         Ok(rows.into_iter().map(|row| row.signal).collect())
     }

@@ -11,7 +11,7 @@ WHERE model = {model:String} AND environment = {environment:String}
         {shows:String} = 'missing', NOT mapContains(numbers, {signal:String}) AND NOT mapContains(categories, {signal:String}),
         {shows:String} = 'invalid', mapContains(numbers, {signal:String}) AND NOT isFinite(numbers[{signal:String}]),
         {shows:String} = 'number', mapContains(numbers, {signal:String})
-            AND numbers[{signal:String}] > {low:Float64} AND numbers[{signal:String}] <= {high:Float64},
+            AND numbers[{signal:String}] > toFloat64({low:String}) AND numbers[{signal:String}] <= toFloat64({high:String}),
         {shows:String} = 'category', has({levels:Array(String)}, categories[{signal:String}]),
         {shows:String} = 'unseen', mapContains(categories, {signal:String})
             AND NOT has({levels:Array(String)}, categories[{signal:String}]),

@@ -8,12 +8,13 @@ use crate::error::Error;
 use crate::pages::Ask;
 use crate::store::Store;
 
-/// Something that people or programs did to a model, or (with no model) to all.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+/// Something that people or machines changed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Change {
-    /// Made by whoever records it; the same id again is the same change.
+    /// Made by whoever writes it; the same id again replaces what was said.
     pub id: String,
     pub at: Instant,
+    /// Empty for a change that is about no single model.
     pub model: String,
     pub environment: String,
     /// `deployment`, `retraining`, `schema`, `configuration`, `grid`, `baseline`, `import`.
@@ -25,9 +26,8 @@ pub struct Change {
 }
 
 /// Which changes are wanted. An empty text means any.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangesAsked {
-    /// Changes to all models are among those of each.
     pub model: String,
     pub kind: String,
     pub interval: Interval,
@@ -63,43 +63,68 @@ impl From<ChangeRow> for Change {
     }
 }
 
+impl From<&Change> for ChangeRow {
+    fn from(change: &Change) -> Self {
+        Self {
+            id: change.id.clone(),
+            at: change.at.millis(),
+            model: change.model.clone(),
+            environment: change.environment.clone(),
+            kind: change.kind.clone(),
+            title: change.title.clone(),
+            detail: change.detail.clone(),
+            actor: change.actor.clone(),
+            link: change.link.clone(),
+        }
+    }
+}
+
 pub fn changes(asked: &ChangesAsked) -> Ask {
-    Ask::new("What was changed", include_str!("../queries/pages/changes.sql"))
+    Ask::new("Changes", include_str!("../queries/pages/changes.sql"))
         .text("model", &asked.model)
         .text("kind", &asked.kind)
-        .integer("start", asked.interval.start.millis())
-        .integer("end", asked.interval.end.millis())
+        .integer("start_ms", asked.interval.start.millis())
+        .integer("end_ms", asked.interval.end.millis())
         .integer("most", asked.most)
 }
 
 impl Store {
-    /// The latest changes of those asked for, latest first.
+    /// Changes, the latest first. Those of no single model belong to every model.
     pub async fn changes(&self, asked: &ChangesAsked) -> Result<Vec<Change>, Error> {
         let rows: Vec<ChangeRow> = changes(asked).rows(self).await?;
         Ok(rows.into_iter().map(Change::from).collect())
     }
 
-    /// Records changes. The same change again changes nothing.
+    /// Writes changes down. The same ids again replace what was said of them.
     pub async fn write_changes(&self, changes: &[Change]) -> Result<(), Error> {
         if changes.is_empty() {
             return Ok(());
         }
         let mut insert = self.client().insert::<ChangeRow>("changes").await?;
         for change in changes {
-            insert
-                .write(&ChangeRow {
-                    id: change.id.clone(),
-                    at: change.at.millis(),
-                    model: change.model.clone(),
-                    environment: change.environment.clone(),
-                    kind: change.kind.clone(),
-                    title: change.title.clone(),
-                    detail: change.detail.clone(),
-                    actor: change.actor.clone(),
-                    link: change.link.clone(),
-                })
-                .await?;
+            insert.write(&ChangeRow::from(change)).await?;
         }
         Ok(insert.end().await?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_reads_back_as_it_was_written() {
+        let original = Change {
+            id: "c1".to_owned(),
+            at: Instant::from_seconds(7),
+            model: "flights".to_owned(),
+            environment: "production".to_owned(),
+            kind: "deployment".to_owned(),
+            title: "weather-feed 4.2".to_owned(),
+            detail: String::new(),
+            actor: "ci".to_owned(),
+            link: String::new(),
+        };
+        assert_eq!(Change::from(ChangeRow::from(&original)), original);
     }
 }

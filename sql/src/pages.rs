@@ -6,7 +6,9 @@
 mod ask;
 pub mod deliveries;
 pub mod incident;
+pub mod model;
 pub mod overview;
+pub mod signal;
 
 pub use ask::{Ask, Asked};
 pub use overview::OpenIncidents;

@@ -349,13 +349,19 @@ impl Store {
 }
 
 /// The questions of the overview as text.
-pub fn asked(steps: Steps, until: Instant, recent: Interval, labels: Interval, now: Instant) -> Vec<Asked> {
+pub fn asked(
+    traffic_steps: Steps,
+    verdict_steps: Steps,
+    until: Instant,
+    recent: Interval,
+    labels: Interval,
+) -> Vec<Asked> {
     [
         open_incidents(""),
-        models(now),
-        traffic(steps),
-        latency(steps),
-        verdicts(steps, until),
+        models(recent.end),
+        traffic(traffic_steps),
+        latency(traffic_steps),
+        verdicts(verdict_steps, until),
         latest(recent),
         performance(labels),
     ]

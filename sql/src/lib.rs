@@ -11,16 +11,19 @@ pub mod store;
 
 pub mod actions;
 pub mod arrivals;
+pub mod baseline_sums;
 pub mod baselines;
 pub mod changes;
 pub mod counts;
 pub mod deliveries;
 pub mod evaluations;
 pub mod grids;
+pub mod imports;
 pub mod incident_events;
 pub mod intake;
 pub mod outcomes;
 pub mod pages;
+pub mod recount;
 pub mod rejected_events;
 
 pub use config::Config;

@@ -1,0 +1,257 @@
+//! Counting again from the raw events, in SQL: what the stored counts of a stretch lack or have too much, and the
+//! signed differences that put them right.
+//!
+//! Invariant: correcting a stretch that nobody writes to makes its differences empty, whatever was stored before. If
+//! somebody did write meanwhile, correcting once more repairs what came of it.
+
+use clickhouse::Row;
+use clickhouse::query::Query;
+use domain::grid::GridId;
+use domain::time::{Instant, Interval};
+use serde::{Deserialize, Serialize};
+
+use crate::error::Error;
+use crate::store::Store;
+
+/// Signals in one statement: their names travel in its address, which has a limit.
+pub(crate) const SIGNALS_AT_ONCE: usize = 200;
+
+/// A day of many events takes its time; the store's usual limit is meant for pages.
+pub(crate) const WITHIN_S: &str = "1800";
+
+const COUNTS: &str = include_str!("../queries/recount_counts.sql");
+const MOMENTS: &str = include_str!("../queries/recount_moments.sql");
+const TRAFFIC: &str = include_str!("../queries/recount_traffic.sql");
+
+/// A signal with the grid that it is counted by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedBy {
+    pub signal: String,
+    pub grid: GridId,
+    pub is_numeric: bool,
+}
+
+/// A watched dimension with the values that are segments of their own.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Watched {
+    /// As segments begin: `origin`, `tag.region`.
+    pub dimension: String,
+    /// The signal that carries it: `feature.origin`, `tag.region`.
+    pub signal: String,
+    pub levels: Vec<String>,
+}
+
+/// What is counted again.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Stretch {
+    pub model: String,
+    /// Event time, in whole minutes.
+    pub interval: Interval,
+    /// Only events received before; `None` for all.
+    pub received_before: Option<Instant>,
+    pub signals: Vec<CountedBy>,
+    pub watched: Vec<Watched>,
+    /// Whether the segment of all events is counted, or only those of the watched dimensions.
+    pub whole: bool,
+    /// Whether what is stored is taken into account. If not, all that is counted is taken to be lacking.
+    pub compared: bool,
+}
+
+/// How the counts of one signal differ.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct SignalDifference {
+    pub signal: String,
+    /// Cells (bins of a minute of a segment) that are wrong.
+    pub cells: u64,
+    /// Values that are not counted, in the segment of all events.
+    pub lacking: u64,
+    /// Counts without a value, in the segment of all events.
+    pub surplus: u64,
+}
+
+/// A day of a model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Day {
+    pub at: Instant,
+    pub events: u64,
+    pub last_received_at: Instant,
+}
+
+#[derive(Row, Deserialize)]
+struct DayRow {
+    day: i64,
+    events: u64,
+    last_received_at: i64,
+}
+
+#[derive(Row, Deserialize)]
+struct SettledRow {
+    raw: i64,
+    counted: i64,
+}
+
+/// A signal that raw events carry.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
+pub struct CarriedSignal {
+    pub signal: String,
+    pub numbers: u64,
+    pub categories: u64,
+}
+
+impl Store {
+    /// Makes grids that were just written known to the dictionaries by which SQL counts. Call before counting.
+    pub async fn reload_grid_dictionaries(&self) -> Result<(), Error> {
+        let cluster = &self.config().cluster;
+        let on_cluster = if cluster.is_empty() { String::new() } else { format!(" ON CLUSTER {cluster}") };
+        for dictionary in ["grid_ranges", "grid_levels"] {
+            let database = &self.config().database;
+            self.execute(&format!("SYSTEM RELOAD DICTIONARY{on_cluster} {database}.{dictionary}")).await?;
+        }
+        Ok(())
+    }
+
+    /// How the stored counts differ from the raw events, by signal; empty where they agree.
+    pub async fn count_differences(&self, stretch: &Stretch) -> Result<Vec<SignalDifference>, Error> {
+        let text = format!(
+            "SELECT signal, toUInt64(count()) AS cells, toUInt64(sumIf(n, n > 0 AND segment = '')) AS lacking, \
+             toUInt64(-sumIf(n, n < 0 AND segment = '')) AS surplus FROM ({COUNTS}) GROUP BY signal ORDER BY signal"
+        );
+        let mut differences = Vec::new();
+        for signals in stretch.signals.chunks(SIGNALS_AT_ONCE) {
+            let query = self.bound(&text, stretch, signals);
+            differences.extend(query.fetch_all::<SignalDifference>().await?);
+        }
+        Ok(differences)
+    }
+
+    /// Writes what the counts lack, signed; the hours follow by their view.
+    pub async fn correct_counts(&self, stretch: &Stretch) -> Result<(), Error> {
+        let text = format!(
+            "INSERT INTO signal_minutes (model, version, environment, grid, segment, signal, minute, bin, n) \
+             SELECT {{model:String}}, version, environment, grid, segment, signal, minute, bin, n FROM ({COUNTS})"
+        );
+        for signals in stretch.signals.chunks(SIGNALS_AT_ONCE) {
+            without_tokens(self.bound(&text, stretch, signals)).execute().await?;
+        }
+        Ok(())
+    }
+
+    /// How many minutes of moments differ from the raw events.
+    pub async fn moment_differences(&self, stretch: &Stretch) -> Result<u64, Error> {
+        let text = format!("SELECT toUInt64(count()) FROM ({MOMENTS})");
+        Ok(self.bound(&text, stretch, &[]).fetch_one().await?)
+    }
+
+    /// Writes what the moments lack. Extremes can only be widened.
+    pub async fn correct_moments(&self, stretch: &Stretch) -> Result<(), Error> {
+        let text = format!(
+            "INSERT INTO signal_moments (model, version, environment, segment, signal, minute, n, sum, \
+             sum_of_squares, least, greatest) SELECT {{model:String}}, version, environment, segment, signal, minute, \
+             n, total, squares, lowest, highest FROM ({MOMENTS})"
+        );
+        Ok(without_tokens(self.bound(&text, stretch, &[])).execute().await?)
+    }
+
+    /// How many minutes of traffic differ from the raw events.
+    pub async fn traffic_differences(&self, stretch: &Stretch) -> Result<u64, Error> {
+        let text = format!("SELECT toUInt64(count()) FROM ({TRAFFIC})");
+        Ok(self.bound(&text, stretch, &[]).fetch_one().await?)
+    }
+
+    /// Writes what the traffic lacks.
+    pub async fn correct_traffic(&self, stretch: &Stretch) -> Result<(), Error> {
+        let text = format!(
+            "INSERT INTO traffic_minutes (model, version, environment, segment, minute, events, errors, first_event, \
+             last_event, largest_lag_ms, last_received_at) SELECT {{model:String}}, version, environment, segment, \
+             minute, events, errors, earliest, latest, lag, received FROM ({TRAFFIC})"
+        );
+        Ok(without_tokens(self.bound(&text, stretch, &[])).execute().await?)
+    }
+
+    /// The days of `interval` that hold events of `model`, raw or counted, ascending.
+    pub async fn days_of(&self, model: &str, interval: Interval) -> Result<Vec<Day>, Error> {
+        let mut days = std::collections::BTreeMap::<i64, Day>::new();
+        let queries = [
+            include_str!("../queries/recount_days.sql"),
+            include_str!("../queries/recount_counted_days.sql"),
+        ];
+        for text in queries {
+            let rows: Vec<DayRow> = self.in_interval(text, model, interval).fetch_all().await?;
+            for row in rows {
+                let received = Instant::from_millis(row.last_received_at);
+                let at = Instant::from_seconds(row.day);
+                let day = days.entry(row.day).or_insert(Day { at, events: 0, last_received_at: received });
+                day.events = day.events.max(row.events);
+                day.last_received_at = day.last_received_at.max(received);
+            }
+        }
+        Ok(days.into_values().collect())
+    }
+
+    /// When the newest event of a stretch was received, as far as either the raw events or the counts know.
+    pub async fn last_received(&self, model: &str, interval: Interval) -> Result<Instant, Error> {
+        let query = self.in_interval(include_str!("../queries/recount_settled.sql"), model, interval);
+        let row: SettledRow = query.fetch_one().await?;
+        Ok(Instant::from_millis(row.raw.max(row.counted)))
+    }
+
+    /// Signals that raw events of a stretch carry and that are not among `counted`.
+    pub async fn signals_beside(
+        &self,
+        model: &str,
+        interval: Interval,
+        counted: &[String],
+    ) -> Result<Vec<CarriedSignal>, Error> {
+        let text = include_str!("../queries/carried_signals.sql");
+        let carried: Vec<CarriedSignal> = self.in_interval(text, model, interval).fetch_all().await?;
+        let counted: std::collections::HashSet<&str> = counted.iter().map(String::as_str).collect();
+        Ok(carried.into_iter().filter(|carried| !counted.contains(carried.signal.as_str())).collect())
+    }
+
+    fn in_interval(&self, text: &str, model: &str, interval: Interval) -> Query {
+        self.query(text)
+            .param("model", model)
+            .param("from_ms", interval.start.millis())
+            .param("to_ms", interval.end.millis())
+            .with_setting("max_execution_time", WITHIN_S)
+    }
+
+    fn bound(&self, text: &str, stretch: &Stretch, signals: &[CountedBy]) -> Query {
+        let received_before = stretch.received_before.map_or(LAST_MS, Instant::millis);
+        let query = self
+            .in_interval(text, &stretch.model, stretch.interval)
+            .param("received_before_ms", received_before)
+            .param("whole", u8::from(stretch.whole))
+            .param("stored", u8::from(stretch.compared));
+        bind_watched(bind_signals(query, signals), &stretch.watched)
+    }
+}
+
+/// The last instant that `DateTime64(3)` can tell: 2299-12-31.
+const LAST_MS: i64 = 10_413_791_999_000;
+
+pub(crate) fn bind_signals(query: Query, signals: &[CountedBy]) -> Query {
+    let names: Vec<&str> = signals.iter().map(|counted| counted.signal.as_str()).collect();
+    let grids: Vec<u32> = signals.iter().map(|counted| counted.grid.0).collect();
+    let numeric: Vec<&str> =
+        signals.iter().filter(|counted| counted.is_numeric).map(|counted| counted.signal.as_str()).collect();
+    query.param("signals", names).param("grids", grids).param("numeric", numeric)
+}
+
+pub(crate) fn bind_watched(query: Query, watched: &[Watched]) -> Query {
+    let dimensions: Vec<&str> = watched.iter().map(|watched| watched.dimension.as_str()).collect();
+    let carriers: Vec<&str> = watched.iter().map(|watched| watched.signal.as_str()).collect();
+    let levels: Vec<&[String]> = watched.iter().map(|watched| watched.levels.as_slice()).collect();
+    query
+        .param("dimensions", dimensions)
+        .param("dimension_signals", carriers)
+        .param("dimension_levels", levels)
+}
+
+/// Differences of two corrections may be the same rows and both be meant.
+fn without_tokens(query: Query) -> Query {
+    query
+        .with_setting("insert_deduplicate", "0")
+        .with_setting("deduplicate_blocks_in_dependent_materialized_views", "0")
+        .with_setting("max_execution_time", WITHIN_S)
+}

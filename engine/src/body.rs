@@ -1,6 +1,7 @@
 //! A request's body for a thread that blocks: filled by the socket, bounded, unpacked on the way.
 
 use std::io::{self, BufReader, Read};
+use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Buf, Bytes};
@@ -9,6 +10,9 @@ use tokio::sync::mpsc;
 
 /// Pieces between the socket and the engine. The socket waits when they are used up, so a fast sender fills no memory.
 const PIECES: usize = 8;
+
+/// A sender that sends nothing for so long has gone; ClickHouse's own bound (`receive_timeout`).
+const SENDER_STALLS: Duration = Duration::from_secs(300);
 
 /// What is still read of a body nobody wants any more: the client must have sent it before it reads why.
 const DRAIN_BYTES: usize = 64 * 1024 * 1024;
@@ -54,10 +58,12 @@ impl Read for BodyReader {
 
 async fn pump(mut body: Body, sender: mpsc::Sender<io::Result<Bytes>>) {
     let mut unwanted = 0;
-    while let Some(frame) = body.frame().await {
-        let piece = match frame {
-            Ok(frame) => Ok(frame.into_data().unwrap_or_default()),
-            Err(error) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
+    loop {
+        let piece = match tokio::time::timeout(SENDER_STALLS, body.frame()).await {
+            Ok(None) => return,
+            Ok(Some(Ok(frame))) => Ok(frame.into_data().unwrap_or_default()),
+            Ok(Some(Err(error))) => Err(io::Error::new(io::ErrorKind::ConnectionAborted, error)),
+            Err(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "its sender sends nothing any more")),
         };
         let (ended, length) = (piece.is_err(), piece.as_ref().map_or(0, Bytes::len));
         if sender.send(piece).await.is_err() {

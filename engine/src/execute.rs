@@ -4,6 +4,7 @@
 
 use std::io::Read;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tokio::sync::{mpsc, oneshot};
@@ -22,6 +23,9 @@ const STATEMENT_BYTES: usize = 64 * 1024 * 1024;
 
 /// Pieces in which an INSERT's data goes to the engine.
 const DATA_PIECE_BYTES: usize = 256 * 1024;
+
+/// A reader that takes nothing for so long holds a statement's place no longer; ClickHouse's own bound (`send_timeout`).
+const READER_STALLS: Duration = Duration::from_secs(300);
 
 /// Parts of a result between the engine and the socket; the engine waits for a slow reader.
 pub const PARTS: usize = 4;
@@ -237,20 +241,29 @@ impl Statement<'_> {
             let part = framing.join(std::mem::take(&mut next.data));
             let failed = part.is_err();
             // The reader went away, or it has been told what went wrong: dropping the stream cancels the statement.
-            if sender.blocking_send(part).is_err() || failed {
+            if !hand_over(&sender, part) || failed {
                 return;
             }
             match stream.next() {
                 Ok(Some(output)) => next = output,
                 Ok(None) => break,
-                Err(exception) => return drop(sender.blocking_send(Err(exception))),
+                Err(exception) => {
+                    hand_over(&sender, Err(exception));
+                    return;
+                }
             }
         }
         let end = framing.end();
         if !end.is_empty() {
-            drop(sender.blocking_send(Ok(end)));
+            hand_over(&sender, Ok(end));
         }
     }
+}
+
+/// Hands a part to the socket's side; false where nobody takes it.
+fn hand_over(sender: &mpsc::Sender<Result<Bytes, Exception>>, part: Result<Bytes, Exception>) -> bool {
+    let sent = tokio::time::timeout(READER_STALLS, sender.send(part));
+    tokio::runtime::Handle::current().block_on(sent).is_ok_and(|sent| sent.is_ok())
 }
 
 /// Starts a SELECT and fetches two parts: most answers have one, and it is then known to be all.

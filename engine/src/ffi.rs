@@ -54,7 +54,6 @@ struct Api {
     rows_written: unsafe extern "C" fn(ResultHandle) -> u64,
     bytes_written: unsafe extern "C" fn(ResultHandle) -> u64,
     set_signal_handlers: unsafe extern "C" fn(c_int),
-    shutdown: unsafe extern "C" fn() -> c_int,
 }
 
 /// Counts that libchdb gives with a result.
@@ -137,12 +136,6 @@ impl Library {
         }
         Ok(Connection { api: self.0, pointer })
     }
-
-    /// Stops the engine's threads. True when none is left; false while a connection is open or a thread stayed.
-    pub fn shutdown(self) -> bool {
-        // SAFETY: no argument; documented as callable from any thread at any time.
-        unsafe { (self.0.shutdown)() == 0 }
-    }
 }
 
 fn read_api(library: &'static libloading::Library) -> Result<Api, libloading::Error> {
@@ -172,7 +165,6 @@ fn read_api(library: &'static libloading::Library) -> Result<Api, libloading::Er
             rows_written: *library.get(b"chdb_result_rows_written\0")?,
             bytes_written: *library.get(b"chdb_result_bytes_written\0")?,
             set_signal_handlers: *library.get(b"chdb_set_signal_handlers_enabled\0")?,
-            shutdown: *library.get(b"chdb_shutdown\0")?,
         })
     }
 }

@@ -29,9 +29,8 @@ mod server;
 mod session;
 mod statement;
 
-pub use config::{EngineConfig, ServeOptions};
+pub use config::EngineConfig;
 pub use error::EngineError;
-pub use library::{VERSION as LIBRARY_VERSION, find_or_fetch as find_library};
-pub use process::{serve, serve_child};
+pub use process::serve_child;
 pub use running::{Running, running};
 pub use supervisor::{Engine, Health};

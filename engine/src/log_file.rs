@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 pub const FILE_NAME: &str = "engine.log";
 
 /// Two files of this size tell weeks of an engine's life and nobody notices them on a disk.
-const LARGEST_BYTES: u64 = 10 * 1024 * 1024;
+pub const LARGEST_BYTES: u64 = 10 * 1024 * 1024;
 
 /// A log that many threads write to.
 #[derive(Clone)]

@@ -24,6 +24,9 @@ use crate::log_file::{self, LogFile};
 use crate::request::Credentials;
 use crate::server::Server;
 
+/// ClickHouse's own log: what failed, and where.
+const TABLES_LOG: &str = "clickhouse.log";
+
 /// The engine's own folder in the data directory.
 const TABLES_FOLDER: &str = "clickhouse";
 
@@ -69,7 +72,7 @@ pub fn serve_child() -> anyhow::Result<()> {
 
 /// Serves the engine until SIGTERM or the end of standard input. It does not return once the engine ran: the process ends,
 /// because libchdb's exit handlers are not to be trusted with what is left open.
-pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
+fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let stop_timeout = Duration::from_secs(options.stop_timeout_s);
     let started = start(options);
     let (engine, listener, runtime) = match started {
@@ -79,7 +82,7 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
             return Err(error);
         }
     };
-    let Booted { library, root, server, lock } = engine;
+    let Booted { root, server, lock } = engine;
     let outcome = runtime.block_on(async {
         report(&Report::Port(listener.local_addr().context("the listener has no address")?.port()));
         let (stopping, stopped) = oneshot::channel();
@@ -98,7 +101,7 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
     let all_closed = matches!(outcome, Ok(true));
     if all_closed {
         drop(root);
-        tracing::info!(threads_stopped = library.shutdown(), "the engine stopped");
+        tracing::info!("the engine stopped");
     } else {
         tracing::error!(?outcome, "the engine stops with statements still open");
     }
@@ -107,7 +110,6 @@ pub fn serve(options: ServeOptions) -> anyhow::Result<()> {
 }
 
 struct Booted {
-    library: Library,
     /// The first connection: the engine runs as long as one is open.
     root: Connection,
     server: std::sync::Arc<Server>,
@@ -116,7 +118,6 @@ struct Booted {
 
 fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::runtime::Runtime)> {
     let data_dir = &options.data_dir;
-    std::fs::create_dir_all(data_dir).map_err(|source| EngineError::io("create", data_dir, source))?;
     start_log(data_dir)?;
     // An engine whose parent was killed may still be closing these tables.
     let patience = Duration::from_secs(options.stop_timeout_s) + CLOSING;
@@ -135,11 +136,11 @@ fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::r
     let library = Library::load(&options.library)
         .map_err(|source| EngineError::Load { path: options.library.clone(), source })?;
     let tables = data_dir.join(TABLES_FOLDER);
-    let root = boot(library, &tables, options.memory_limit_bytes)
+    let root = boot(library, &tables, &data_dir.join(TABLES_LOG), options.memory_limit_bytes)
         .with_context(|| format!("the engine did not boot on \"{}\"", tables.display()))?;
     let allowed = Credentials { user: options.user, password: options.password };
     let server = Server::new(library, &tables, allowed, options.max_connections.into());
-    Ok((Booted { library, root, server, lock }, listener, runtime))
+    Ok((Booted { root, server, lock }, listener, runtime))
 }
 
 async fn listen(port: u16) -> std::io::Result<TcpListener> {
@@ -154,10 +155,18 @@ async fn listen(port: u16) -> std::io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }
 
-fn boot(library: Library, tables: &Path, memory_limit_bytes: u64) -> Result<Connection, Exception> {
+fn boot(
+    library: Library,
+    tables: &Path,
+    log: &Path,
+    memory_limit_bytes: u64,
+) -> Result<Connection, Exception> {
     let path = format!("--path={}", tables.display());
     let memory = format!("--max_server_memory_usage={memory_limit_bytes}");
-    let mut root = library.connect(&[&path, &memory])?;
+    let log = format!("--logger.log={}", log.display());
+    let log_size = format!("--logger.size={}", log_file::LARGEST_BYTES);
+    let arguments = [&path, &memory, &log, &log_size, "--logger.count=2", "--log-level=error"];
+    let mut root = library.connect(&arguments)?;
     let version = root.query(Call::plain("SELECT version()"))?;
     tracing::info!(version = %String::from_utf8_lossy(&version.data).trim(), memory_limit_bytes, "the engine booted");
     Ok(root)

@@ -152,8 +152,20 @@ async fn statement(
 
 /// A body as the thread of its statement will read it.
 struct Input {
-    reader: Box<dyn std::io::Read + Send>,
+    reader: BodyReader,
+    packed: bool,
     empty: bool,
+}
+
+impl Input {
+    fn nothing() -> Self {
+        Self { reader: BodyReader::whole(bytes::Bytes::new()), packed: false, empty: true }
+    }
+
+    /// For the thread that may block: looking for the packing's head already reads.
+    fn open(self) -> Box<dyn std::io::Read + Send> {
+        if self.packed { self.reader.gunzipped() } else { Box::new(self.reader) }
+    }
 }
 
 async fn read_request(
@@ -166,11 +178,11 @@ async fn read_request(
     let mut wishes = Wishes::read(url_query.unwrap_or_default(), headers)?;
     wishes.check(&server.allowed)?;
     // As in ClickHouse: what comes by GET may be fetched again by anybody, so it must not change anything.
-    if method == Method::GET
-        && wishes.session().is_none()
-        && !wishes.settings.iter().any(|(name, _)| name == "readonly")
-    {
-        wishes.settings.push(("readonly".to_owned(), "2".to_owned()));
+    if method == Method::GET && wishes.session().is_none() {
+        wishes.settings.retain(|(name, value)| name != "readonly" || value == "1");
+        if !wishes.settings.iter().any(|(name, _)| name == "readonly") {
+            wishes.settings.push(("readonly".to_owned(), "2".to_owned()));
+        }
     }
     let content_type =
         headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
@@ -181,27 +193,22 @@ async fn read_request(
         for (name, value) in multipart::fields(&bytes, boundary)? {
             wishes.take(&name, value)?;
         }
-        return Ok((wishes, Input { reader: Box::new(std::io::empty()), empty: true }));
+        return Ok((wishes, Input::nothing()));
     }
-    let empty = body.is_end_stream();
-    let reader = match empty {
-        true => BodyReader::whole(bytes::Bytes::new()),
-        false => BodyReader::pumped(body),
-    };
+    if body.is_end_stream() {
+        return Ok((wishes, Input::nothing()));
+    }
     let encoding =
         headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").to_ascii_lowercase());
-    let reader = match encoding.as_deref() {
-        None | Some("" | "identity") => Box::new(reader),
-        Some("gzip") => reader.gunzipped(),
+    let packed = match encoding.as_deref() {
+        None | Some("" | "identity") => false,
+        Some("gzip") => true,
         Some(other) => {
-            return Err(Exception::new(
-                48,
-                "NOT_IMPLEMENTED",
-                format!("Content-Encoding {other} is not supported (known: gzip, identity)"),
-            ));
+            let message = format!("Content-Encoding {other} is not supported (known: gzip, identity)");
+            return Err(Exception::new(48, "NOT_IMPLEMENTED", message));
         }
     };
-    Ok((wishes, Input { reader, empty }))
+    Ok((wishes, Input { reader: BodyReader::pumped(body), packed, empty: false }))
 }
 
 /// Waits for a turn and runs the statement in a thread of its own until its answer begins.
@@ -242,7 +249,7 @@ fn work(
     reply: crate::execute::Reply,
     turn: OwnedSemaphorePermit,
 ) {
-    let job = Job { wishes, body: input.reader, body_is_empty: input.empty, mark, progress };
+    let job = Job { wishes, body_is_empty: input.empty, body: input.open(), mark, progress };
     match wishes.session() {
         None => match server.connect() {
             Ok(mut connection) => execute(&mut connection, job, reply),

@@ -3,6 +3,7 @@
 //! Port, user and password stay the same over restarts, so a client made once stays good.
 
 use std::fs::File;
+use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::{Duration, Instant};
@@ -64,7 +65,11 @@ pub struct Engine {
 impl Engine {
     /// Finds (or fetches) the library, starts the engine and waits until it answers.
     pub async fn start(config: EngineConfig) -> Result<Self, EngineError> {
-        std::fs::create_dir_all(&config.data_dir)
+        // What a model predicted of whom is nobody else's business.
+        std::fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(&config.data_dir)
             .map_err(|source| EngineError::io("create", &config.data_dir, source))?;
         let (data_dir, configured) = (config.data_dir.clone(), config.library.clone());
         // Before anything that takes long: who comes second learns it at once.

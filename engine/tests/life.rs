@@ -1,0 +1,199 @@
+//! The engine's life: one on each data directory, restarted when it dies, gone when its parent is.
+
+mod support;
+
+use std::os::unix::fs::PermissionsExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use engine::{Engine, EngineConfig, EngineError, Health};
+use support::{child, client_of, config, eventually, number, start};
+
+fn kill(signal: &str, pid: u32) {
+    let status = Command::new("kill").args([signal, &pid.to_string()]).status().expect("kill is installed");
+    assert!(status.success());
+}
+
+fn is_alive(pid: u32) -> bool {
+    Path::new(&format!("/proc/{pid}/stat")).exists()
+        && std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+fn mode(path: PathBuf) -> u32 {
+    std::fs::metadata(path).expect("it is there").permissions().mode() & 0o777
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_a_stop_and_a_start() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let data_dir = folder.path().join("data");
+    let engine = start(&data_dir).await;
+    let pid = engine.pid().expect("it runs");
+    let client = client_of(&engine);
+    client.query("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a").execute().await.expect("created");
+    client.query("INSERT INTO t SELECT number FROM numbers(1000)").execute().await.expect("inserted");
+    assert_eq!((mode(data_dir.clone()), mode(data_dir.join("engine.json"))), (0o700, 0o600));
+    let health = engine.health();
+    engine.stop().await.expect("a clean stop");
+    assert_eq!(*health.borrow(), Health::Stopped);
+    assert!(!is_alive(pid) && engine::running(&data_dir).is_none());
+    assert!(client.query("SELECT 1").execute().await.is_err());
+
+    let again = start(&data_dir).await;
+    assert_ne!(again.password(), "");
+    assert_eq!(number(&client_of(&again), "SELECT count() FROM t").await, 1000);
+    again.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
+async fn another_process_finds_a_running_engine_and_uses_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    assert!(engine::running(folder.path()).is_none());
+    let engine = start(folder.path()).await;
+    let found = engine::running(folder.path()).expect("it runs");
+    assert_eq!((found.url.as_str(), found.user.as_str()), (engine.url(), engine.user()));
+    let client =
+        clickhouse::Client::default().with_url(found.url).with_user(found.user).with_password(found.password);
+    assert_eq!(number(&client, "SELECT toUInt64(7)").await, 7);
+    engine.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
+async fn a_second_start_says_who_was_first() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = start(folder.path()).await;
+    let refused = Engine::start(config(folder.path())).await.expect_err("one is enough");
+    assert!(matches!(refused, EngineError::InUse { .. }));
+    let message = refused.to_string();
+    assert!(message.contains(&format!("process {} since 20", std::process::id())), "{message}");
+    assert!(message.contains(&*folder.path().to_string_lossy()), "{message}");
+    // The first did not notice.
+    assert_eq!(number(&client_of(&first), "SELECT toUInt64(1)").await, 1);
+    first.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
+async fn a_killed_engine_comes_back_at_the_same_address_with_all_it_had_answered_for() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = start(folder.path()).await;
+    let client = client_of(&engine);
+    client.query("CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a").execute().await.expect("created");
+    let mut answered = Vec::new();
+    for round in 0..3_u64 {
+        let pid = engine.pid().expect("it runs");
+        let killer = tokio::spawn(async move {
+            tokio::time::sleep(Duration::from_millis(300 + 137 * round)).await;
+            kill("-KILL", pid);
+        });
+        // Single rows as fast as they go, until the engine is gone.
+        for row in round * 1_000_000.. {
+            match client.query("INSERT INTO t SELECT {row:UInt64}").param("row", row).execute().await {
+                Ok(()) => answered.push(row),
+                Err(_) => break,
+            }
+        }
+        killer.await.expect("killed");
+        eventually("it is back", async || client.query("SELECT 1").execute().await.is_ok()).await;
+        eventually("it is known to be back", async || engine.pid().is_some_and(|now| now != pid)).await;
+    }
+    assert!(answered.len() > 30, "only {} rows", answered.len());
+    let kept: Vec<u64> = client.query("SELECT a FROM t").fetch_all().await.expect("rows");
+    let lost: Vec<_> = answered.iter().filter(|row| !kept.contains(row)).collect();
+    assert!(lost.is_empty(), "{} of {} are lost: {lost:?}", lost.len(), answered.len());
+    let found = engine::running(folder.path()).expect("it is announced again");
+    assert_eq!((found.url.as_str(), Some(found.pid)), (engine.url(), engine.pid()));
+    engine.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
+async fn the_engine_goes_when_its_parent_is_killed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut parent = Command::new(child());
+    parent.arg("hold").arg(folder.path()).stdout(Stdio::piped());
+    // The parent starts itself as the engine.
+    let mut parent = parent.spawn().expect("a parent");
+    eventually("the engine runs", async || engine::running(folder.path()).is_some()).await;
+    let engine = engine::running(folder.path()).expect("it runs").pid;
+    assert!(is_alive(engine));
+    parent.kill().expect("killed");
+    parent.wait().expect("gone");
+    eventually("the engine is gone", async || !is_alive(engine)).await;
+    assert!(engine::running(folder.path()).is_none());
+    start(folder.path()).await.stop().await.expect("the next one has the directory");
+}
+
+#[tokio::test]
+async fn a_stop_lets_short_statements_end_and_kills_long_ones() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine =
+        Engine::start(EngineConfig { stop_timeout_s: 2, ..config(folder.path()) }).await.expect("it starts");
+    let client = client_of(&engine);
+    let short = client.query("SELECT toUInt64(sleep(1))");
+    let short = tokio::spawn(async move { short.fetch_one::<u64>().await });
+    let long = client.query("SELECT count() FROM numbers(1000000000000) WHERE sipHash64(number) = 1");
+    let long = tokio::spawn(async move { long.fetch_one::<u64>().await });
+    eventually("both run", async || {
+        number(
+            &client,
+            "SELECT count() FROM system.processes WHERE query LIKE '%s%' AND query NOT LIKE '%processes%'",
+        )
+        .await
+            == 2
+    })
+    .await;
+    let begun = std::time::Instant::now();
+    engine.stop().await.expect("a clean stop");
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert_eq!(short.await.expect("no panic").expect("answered"), 0);
+    assert!(long.await.expect("no panic").is_err());
+}
+
+#[tokio::test]
+async fn the_memory_limit_holds() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let limit = 600 * 1024 * 1024;
+    let engine = Engine::start(EngineConfig { memory_limit_bytes: limit, ..config(folder.path()) })
+        .await
+        .expect("it starts");
+    let client = client_of(&engine);
+    let greedy = "SELECT length(groupArray(toString(number))) FROM numbers(100000000)";
+    let error = client.query(greedy).fetch_one::<u64>().await.expect_err("too much").to_string();
+    assert!(error.contains("MEMORY_LIMIT_EXCEEDED"), "{error}");
+    assert_eq!(number(&client, "SELECT toUInt64(1)").await, 1);
+    engine.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
+async fn a_port_that_is_taken_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+    let port = taken.local_addr().expect("an address").port();
+    let error = Engine::start(EngineConfig { port, ..config(folder.path()) }).await.expect_err("it is taken");
+    assert!(error.to_string().contains(&format!("port {port} on 127.0.0.1 is not free")), "{error}");
+    // Nothing is left that would keep the next from starting.
+    start(folder.path()).await.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
+async fn a_library_that_is_none_is_named_with_the_reason() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = folder.path().join("libchdb.so");
+    let missing = EngineConfig { library: Some(library.clone()), ..config(folder.path()) };
+    let error = Engine::start(missing.clone()).await.expect_err("there is none").to_string();
+    assert!(error.contains("libchdb.so") && error.contains("does not exist"), "{error}");
+    std::fs::write(&library, "no library").expect("written");
+    let error = Engine::start(missing).await.expect_err("it is none").to_string();
+    assert!(error.contains("did not start") && error.contains("cannot load the library"), "{error}");
+}
+
+#[tokio::test]
+async fn a_program_that_is_no_engine_is_named_with_what_it_said() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("no-engine");
+    std::fs::write(&script, "#!/bin/sh\necho 'I am none' >&2\nexit 3\n").expect("written");
+    std::fs::set_permissions(&script, std::fs::Permissions::from_mode(0o755)).expect("executable");
+    let other = EngineConfig { executable: Some(script), ..config(&folder.path().join("data")) };
+    let error = Engine::start(other).await.expect_err("it is none").to_string();
+    assert!(error.contains("exit status: 3") && error.contains("I am none"), "{error}");
+}

@@ -1,8 +1,8 @@
 //! Sessions: connections that stay between requests, each for one request at a time and until nobody used it for a while.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::Instant;
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use crate::exception::Exception;
 use crate::ffi::Connection;
@@ -11,6 +11,9 @@ use crate::request::SessionWish;
 /// Sessions kept at once: each holds a connection with its temporary tables in memory.
 const MAX_SESSIONS: usize = 64;
 
+/// A client that has its answer may ask again before the connection is put back; so long is waited for that.
+const HAND_OVER: Duration = Duration::from_millis(500);
+
 enum Session {
     Busy,
     Idle { connection: Connection, until: Instant },
@@ -18,11 +21,14 @@ enum Session {
 
 /// All sessions of the engine.
 #[derive(Default)]
-pub struct Sessions(Mutex<HashMap<String, Session>>);
+pub struct Sessions {
+    all: Mutex<HashMap<String, Session>>,
+    put_back: Condvar,
+}
 
 impl Sessions {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Session>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.all.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes a session's connection out for one request; `connect` makes it where it is new.
@@ -31,7 +37,12 @@ impl Sessions {
         wish: &SessionWish,
         connect: impl FnOnce() -> Result<Connection, Exception>,
     ) -> Result<Connection, Exception> {
-        let mut sessions = self.lock();
+        let is_busy =
+            |sessions: &mut HashMap<String, Session>| matches!(sessions.get(&wish.id), Some(Session::Busy));
+        let (mut sessions, _) = self
+            .put_back
+            .wait_timeout_while(self.lock(), HAND_OVER, is_busy)
+            .unwrap_or_else(PoisonError::into_inner);
         match sessions.get(&wish.id) {
             Some(Session::Busy) => {
                 return Err(Exception::new(
@@ -62,6 +73,7 @@ impl Sessions {
     pub fn put_back(&self, wish: &SessionWish, connection: Connection) {
         let until = Instant::now() + wish.timeout;
         self.lock().insert(wish.id.clone(), Session::Idle { connection, until });
+        self.put_back.notify_all();
     }
 
     /// Closes the sessions whose time is over.

@@ -13,6 +13,7 @@ pub mod quantiles;
 pub mod segments;
 pub mod sparkline;
 pub mod strip;
+pub mod trend;
 
 use std::fmt::Write;
 

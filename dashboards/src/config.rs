@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::auth::Users;
+
 /// The section `[dashboards]`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -12,6 +14,11 @@ pub struct Config {
     pub base_url: String,
     /// Where events are sent to, as the page of a new installation writes it.
     pub collector_url: String,
+    /// People who may log in: names, each with the hash of a password as `leeway hash-password` prints it. Without any,
+    /// the pages are for this machine alone, and `listen` must be on loopback.
+    pub users: Users,
+    /// How long a person stays logged in without opening a page.
+    pub session_hours: u32,
 }
 
 impl Default for Config {
@@ -20,6 +27,8 @@ impl Default for Config {
             listen: "127.0.0.1:4840".to_owned(),
             base_url: String::new(),
             collector_url: "http://127.0.0.1:4800".to_owned(),
+            users: Users::new(),
+            session_hours: 12,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use clickhouse::Row;
 use domain::delivery::{Attempt, State};
-use domain::time::Interval;
+use domain::time::{Instant, Interval};
 use serde::Deserialize;
 
 use crate::deliveries::AttemptRow;
@@ -20,6 +20,25 @@ pub struct DeliveriesAsked {
     /// Attempted in this stretch of time.
     pub interval: Interval,
     pub most: u32,
+}
+
+/// No incident has more deliveries than are shown of it.
+const MOST_OF_AN_INCIDENT: u32 = 500;
+
+impl DeliveriesAsked {
+    /// All deliveries of one incident.
+    pub fn of_incident(incident: &str, now: Instant) -> Self {
+        // One more minute: clocks of two machines differ.
+        let interval = Interval::new(Instant::EPOCH, now.saturating_add(domain::time::MINUTE));
+        Self {
+            incident: incident.to_owned(),
+            model: String::new(),
+            channel: String::new(),
+            state: None,
+            interval,
+            most: MOST_OF_AN_INCIDENT,
+        }
+    }
 }
 
 /// How many deliveries of a channel stand in a state.

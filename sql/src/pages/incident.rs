@@ -43,7 +43,7 @@ pub struct EvidenceAsked {
 }
 
 /// One window of one subject, as far as a line needs it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct HistoryPoint {
     pub monitor: Monitor,
     pub signal: String,

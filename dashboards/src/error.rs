@@ -106,7 +106,7 @@ pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Resp
             "a page could not be shown"
         );
     }
-    let now = app.context.clock.now();
+    let now = app.now();
     // The address itself may be what is wrong; the shell is then that of the bare path.
     let visit = Visit::parse(&uri, session.clone(), now).or_else(|_| {
         let bare = uri.path().parse().unwrap_or_default();
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_hostile_name_is_escaped_in_the_error_that_quotes_it() {
-        let now = domain::time::Instant::EPOCH;
+        let now = crate::visit::Now { at: domain::time::Instant::EPOCH, usual: crate::time_range::USUAL };
         let visit = Visit::parse(&"/".parse().expect("a path"), Session::default(), now).expect("a visit");
         let error = PageError::not_found("no model \"<script>\"");
         let layout = Layout::new(&visit, Section::None, "x", Default::default());

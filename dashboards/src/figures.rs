@@ -3,6 +3,7 @@
 
 use domain::counts::Counts;
 use domain::grid::{Bin, Bins, Edges, Grid};
+use serde::Serialize;
 
 /// Two sets of counts on one grid.
 #[derive(Clone, Copy, Debug)]
@@ -18,7 +19,7 @@ impl Pair<'_> {
 }
 
 /// A bar: the shares of all events of each side that fall between `low` and `high`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Bar {
     pub label: String,
     pub low: f64,
@@ -28,7 +29,7 @@ pub struct Bar {
 }
 
 /// Counts made ready for a picture.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Bars {
     /// Whether `low` and `high` of the bars are values; else they are places 0, 1, 2 …
     pub numeric: bool,
@@ -226,7 +227,7 @@ pub fn share_outside(edges: &Edges, pair: Pair<'_>) -> Option<f64> {
 }
 
 /// A part of PSI: a stretch of neighbouring bins, or a category.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Contribution {
     pub label: String,
     pub low: f64,
@@ -312,7 +313,7 @@ fn deciles(edges: &Edges, baseline: &Counts) -> Vec<(usize, usize)> {
 }
 
 /// A segment's part of a shift.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SegmentPart {
     pub segment: String,
     /// The part of the shift; negative where the segment works against it.

@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 
 use crate::text::{Markup, escape};
 
-/// What a page shows when its URL names no range.
+/// What a page shows when neither its URL nor any watch says what would be usual.
 pub const USUAL: Duration = Duration::from_secs(6 * 3_600);
 
 /// No picture is drawn over more than this; longer ranges are refused.
@@ -50,8 +50,25 @@ pub enum RangeError {
 }
 
 /// The ranges offered in the head.
-const OFFERED: [(&str, &str); 5] =
-    [("1 h", "-1h"), ("6 h", "-6h"), ("24 h", "-24h"), ("7 d", "-7d"), ("30 d", "-30d")];
+const OFFERED: [(&str, &str, u64); 6] = [
+    ("1 h", "-1h", 3_600),
+    ("6 h", "-6h", 21_600),
+    ("24 h", "-24h", 86_400),
+    ("7 d", "-7d", 604_800),
+    ("30 d", "-30d", 2_592_000),
+    ("1 y", "-365d", 31_536_000),
+];
+
+/// The range that shows about seventy steps of a watch: the offered one that comes nearest.
+pub fn usual_for(step: Duration) -> Duration {
+    let wanted = (step.as_secs() * 72).max(1) as f64;
+    let distance = |seconds: u64| (seconds as f64 / wanted).ln().abs();
+    OFFERED
+        .iter()
+        .map(|(_, _, seconds)| *seconds)
+        .min_by(|a, b| distance(*a).total_cmp(&distance(*b)))
+        .map_or(USUAL, Duration::from_secs)
+}
 
 /// A choice of range, as a link.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,11 +79,19 @@ pub struct Offer {
 }
 
 /// What a URL says about time, as text.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub struct Asked<'a> {
     pub from: Option<&'a str>,
     pub to: Option<&'a str>,
     pub tz: Option<&'a str>,
+    /// How far back a page looks whose URL names no range.
+    pub usual: Duration,
+}
+
+impl Default for Asked<'_> {
+    fn default() -> Self {
+        Self { from: None, to: None, tz: None, usual: USUAL }
+    }
 }
 
 impl TimeRange {
@@ -80,7 +105,7 @@ impl TimeRange {
         let zone_name = filled(asked.tz).unwrap_or_else(|| "UTC".to_owned());
         let zone = TimeZone::get(&zone_name).map_err(|_| RangeError::Zone(zone_name.clone()))?;
         let range = Self {
-            from: bound("from", asked.from, Bound::Ago(USUAL))?,
+            from: bound("from", asked.from, Bound::Ago(asked.usual))?,
             to: bound("to", asked.to, Bound::Ago(Duration::ZERO))?,
             zone,
             zone_name,
@@ -156,16 +181,14 @@ impl TimeRange {
     }
 
     pub fn offers(&self) -> Vec<Offer> {
-        let current = written(self.from);
         OFFERED
             .into_iter()
-            .map(|(label, from)| {
+            .map(|(label, from, seconds)| {
                 let query = [Some(format!("from={from}")), self.zone_query()];
-                let usual = self.by_page && self.is_relative() && from == "-6h";
                 Offer {
                     label,
                     query: query.into_iter().flatten().collect::<Vec<_>>().join("&"),
-                    current: self.is_live() && (current == from && !self.by_page || usual),
+                    current: self.is_live() && self.from == Bound::Ago(Duration::from_secs(seconds)),
                 }
             })
             .collect()
@@ -301,7 +324,7 @@ mod tests {
     }
 
     fn parse(from: &str, to: &str, tz: &str) -> Result<TimeRange, RangeError> {
-        TimeRange::parse(Asked { from: Some(from), to: Some(to), tz: Some(tz) }, now())
+        TimeRange::parse(Asked { from: Some(from), to: Some(to), tz: Some(tz), ..Asked::default() }, now())
     }
 
     #[test]
@@ -332,6 +355,13 @@ mod tests {
         assert_eq!(range.interval().length(), USUAL);
         assert_eq!(range.query(), "");
         assert!(range.offers()[1].current);
+    }
+
+    #[test]
+    fn a_watch_in_minutes_is_shown_over_an_hour_and_one_in_days_over_a_month() {
+        assert_eq!(usual_for(Duration::from_secs(60)), HOUR);
+        assert_eq!(usual_for(Duration::from_secs(300)), USUAL);
+        assert_eq!(usual_for(DAY), DAY * 30);
     }
 
     #[test]

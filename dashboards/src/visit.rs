@@ -1,6 +1,7 @@
 //! What one request asks for: the stretch of time, the form (page, JSON, SQL), its other parameters, and who asks.
 
 use std::convert::Infallible;
+use std::time::Duration;
 
 use axum::extract::{FromRef, FromRequestParts};
 use axum::http::Uri;
@@ -40,6 +41,13 @@ pub struct Visit {
     parameters: Vec<(String, String)>,
 }
 
+/// When a page is asked for, and how far back it looks where its address does not say.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    pub at: Instant,
+    pub usual: Duration,
+}
+
 /// No parameter is longer: names of signals and segments are shorter, searches too.
 const LONGEST_PARAMETER: usize = 1_024;
 
@@ -48,7 +56,7 @@ impl Visit {
     ///
     /// # Errors
     /// Names the parameter and what would be right.
-    pub fn parse(uri: &Uri, session: Session, now: Instant) -> Result<Self, PageError> {
+    pub fn parse(uri: &Uri, session: Session, now: Now) -> Result<Self, PageError> {
         let parameters: Vec<(String, String)> =
             url::form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes()).into_owned().collect();
         if let Some((key, _)) = parameters.iter().find(|(_, value)| value.len() > LONGEST_PARAMETER) {
@@ -57,8 +65,8 @@ impl Visit {
         }
         let get =
             |key: &str| parameters.iter().find(|(name, _)| name == key).map(|(_, value)| value.as_str());
-        let asked = Asked { from: get("from"), to: get("to"), tz: get("tz") };
-        let range = TimeRange::parse(asked, now).map_err(|error| PageError::wrong(error.to_string()))?;
+        let asked = Asked { from: get("from"), to: get("to"), tz: get("tz"), usual: now.usual };
+        let range = TimeRange::parse(asked, now.at).map_err(|error| PageError::wrong(error.to_string()))?;
         let form = match get("format") {
             None | Some("" | "html") => Form::Page,
             Some("json") => Form::Json,
@@ -112,6 +120,15 @@ impl Visit {
             .filter(|(key, value)| !TIME.contains(key) && !except.contains(key) && !value.is_empty())
     }
 
+    /// The parameters that a form of this page must carry as hidden fields to stay where it is, those of time among them.
+    pub fn hidden(&self, except: &[&str]) -> Vec<(&str, &str)> {
+        self.parameters
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str()))
+            .filter(|(key, value)| !except.contains(key) && !value.is_empty())
+            .collect()
+    }
+
     /// A link to another page over the same stretch of time.
     pub fn to(&self, path: &str) -> String {
         link(path, &[self.range.query()])
@@ -145,7 +162,7 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, PageError> {
         let app = App::from_ref(state);
         let session = Session::from_request_parts(parts, state).await.unwrap_or_default();
-        Self::parse(&parts.uri, session, app.context.clock.now())
+        Self::parse(&parts.uri, session, app.now())
     }
 }
 
@@ -177,7 +194,8 @@ mod tests {
     use super::*;
 
     fn visit(address: &str) -> Result<Visit, PageError> {
-        let now = "2026-11-20T14:43:10Z".parse().expect("a literal instant");
+        let at = "2026-11-20T14:43:10Z".parse().expect("a literal instant");
+        let now = Now { at, usual: crate::time_range::USUAL };
         Visit::parse(&address.parse().expect("an address"), Session::default(), now)
     }
 

@@ -59,13 +59,16 @@ impl HeatMap<'_> {
 
     fn draw_row(&self, svg: &mut Svg, row: &Row, top: f64) {
         let cell = (RIGHT - LEFT) / row.cells.len().max(1) as f64;
-        svg.raw(&format!("<a href=\"{}\">", text::escape(&row.link)));
+        if !row.link.is_empty() {
+            svg.raw(&format!("<a href=\"{}\">", text::escape(&row.link)));
+        }
         svg.raw(&format!(
-            "<text class=\"row-name\" x=\"{}\" y=\"{}\" text-anchor=\"end\"><title>{}</title>{}</text></a>",
+            "<text class=\"row-name\" x=\"{}\" y=\"{}\" text-anchor=\"end\"><title>{}</title>{}</text>{}",
             LEFT - 10.0,
             super::n(top + 15.0),
             text::escape(&row.name),
             text::escape(&text::cut(&row.name, 27)),
+            if row.link.is_empty() { "" } else { "</a>" },
         ));
         for run in runs(&row.cells) {
             let title = format!(

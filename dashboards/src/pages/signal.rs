@@ -1,0 +1,528 @@
+//! A signal: how did this value change?
+
+mod view;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use axum::extract::{Path, State};
+use axum::response::Response;
+use domain::baseline::{Baseline, SignalBaseline};
+use domain::contract::{Contract, Watch};
+use domain::counts::Counts;
+use domain::evaluation::{Evaluation, Monitor, Verdict};
+use domain::grid::{Bin, Bins, Grid};
+use domain::signal::segment as segments;
+use domain::time::{DAY, Instant, Interval};
+use serde::Serialize;
+use sql::baselines::BySignal;
+use sql::counts::{CountSeries, MomentPoint, Question};
+use sql::grids::StoredGrid;
+use sql::pages::incident::{EvidenceAsked, HistoryPoint, history};
+use sql::pages::model::{ModelAsked, latest};
+use sql::pages::overview::Steps;
+use sql::pages::signal::{SegmentSeen, SignalAsked, WatchSeen, segments as segments_asked, watches};
+use sql::pages::{Ask, Asked, OpenIncidents};
+
+pub use view::Signal;
+
+use crate::error::PageError;
+use crate::figures::{self, Bars, Contribution, Pair, SegmentCounts, SegmentPart};
+use crate::layout::{Layout, Section};
+use crate::pages::answer;
+use crate::pages::grids::grid_of;
+use crate::pages::model::{counted, instants};
+use crate::pages::steps::{resolution, steps};
+use crate::run::App;
+use crate::text::cut;
+use crate::visit::Visit;
+
+/// What the page knows.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Data {
+    pub model: String,
+    pub environment: String,
+    pub signal: String,
+    pub segment: String,
+    pub segments: Vec<SegmentSeen>,
+    /// The watch whose windows are shown, and the baseline that it compares with (or that was chosen instead).
+    pub watch: Watch,
+    pub watches: Vec<WatchSeen>,
+    pub baseline: String,
+    pub baselines: Vec<Baseline>,
+    pub range: Interval,
+    pub now: Instant,
+    pub open: OpenIncidents,
+    /// The window that "now" means.
+    pub window: Interval,
+    /// What was found in that window; empty where it was not judged, or another baseline was chosen.
+    pub judged: Vec<Evaluation>,
+    pub numeric: bool,
+    pub made_from: String,
+    pub compared: Option<Compared>,
+    pub history: Vec<Judged>,
+    pub step_s: u64,
+    pub over_time: Vec<Step>,
+    /// The categories that are drawn over time.
+    pub levels: Vec<String>,
+    pub parts: Vec<Dimension>,
+    /// When it began, where it stands beyond its limit.
+    pub since: Option<Instant>,
+}
+
+/// The window beside the baseline.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Compared {
+    pub events_now: u64,
+    pub events_baseline: u64,
+    pub bars: Bars,
+    pub contributions: Vec<Contribution>,
+    pub psi: f64,
+    pub mean: Sides,
+    pub missing: Sides,
+    pub invalid: Sides,
+    pub other: Sides,
+    /// The share of values outside all of the baseline's; for numbers only.
+    pub outside: Option<f64>,
+}
+
+/// The same number on both sides.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct Sides {
+    pub baseline: Option<f64>,
+    pub now: Option<f64>,
+}
+
+/// One window of the statistic.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    pub monitor: Monitor,
+    pub window_end: Instant,
+    pub value: f64,
+    pub threshold: f64,
+    pub verdict: Verdict,
+    pub events: u64,
+}
+
+/// One step of the range.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    pub at: Instant,
+    pub events: u64,
+    /// 5, 25, 50, 75 and 95 %; for numbers only.
+    pub quantiles: Option<[f64; 5]>,
+    pub missing: f64,
+    pub invalid: f64,
+    pub other: f64,
+    /// The shares of `levels`, in their order.
+    pub levels: Vec<f64>,
+}
+
+/// Which segments of one dimension carry the shift.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dimension {
+    pub dimension: String,
+    pub parts: Vec<SegmentPart>,
+}
+
+const POINTS: u64 = 72;
+/// How many windows the statistic's line has at most.
+const WINDOWS: u64 = 300;
+/// How many categories are drawn over time.
+const LEVELS: usize = 5;
+
+/// What the page asks.
+struct Plan {
+    asked: SignalAsked,
+    segment: String,
+    steps: Steps,
+}
+
+impl Plan {
+    fn model(&self) -> ModelAsked {
+        ModelAsked {
+            model: self.asked.model.clone(),
+            environment: self.asked.environment.clone(),
+            interval: self.asked.interval,
+        }
+    }
+
+    fn question(&self, interval: Interval, segments: Vec<String>) -> Question {
+        Question {
+            model: self.asked.model.clone(),
+            environment: self.asked.environment.clone(),
+            interval,
+            resolution: resolution(interval),
+            segments,
+            signals: vec![self.asked.signal.clone()],
+            step_s: 0,
+        }
+    }
+
+    fn over_time(&self) -> Question {
+        Question {
+            resolution: self.steps.resolution,
+            step_s: u32::try_from(self.steps.step.as_secs()).unwrap_or(u32::MAX),
+            ..self.question(self.steps.interval, vec![self.segment.clone()])
+        }
+    }
+
+    fn evidence(&self, watch: &str) -> EvidenceAsked {
+        EvidenceAsked {
+            model: self.asked.model.clone(),
+            environment: self.asked.environment.clone(),
+            watch: watch.to_owned(),
+            monitors: vec![
+                Monitor::Drift,
+                Monitor::Missing,
+                Monitor::Invalid,
+                Monitor::Unseen,
+                Monitor::Staleness,
+            ],
+            signals: vec![self.asked.signal.clone()],
+            segments: vec![self.segment.clone()],
+            interval: self.asked.interval,
+        }
+    }
+
+    /// One window of the statistic's line.
+    fn window_step(&self, watch: &Watch) -> std::time::Duration {
+        let least = self.asked.interval.length() / WINDOWS as u32;
+        watch.schedule().step.max(least)
+    }
+}
+
+/// `GET /models/{model}/{environment}/signals/{signal}`
+pub async fn page(
+    State(app): State<App>,
+    visit: Visit,
+    Path((model, environment, signal)): Path<(String, String, String)>,
+) -> Result<Response, PageError> {
+    let range = visit.range.interval();
+    let plan = Plan {
+        asked: SignalAsked { model, environment, signal, interval: range },
+        segment: visit.get("segment").unwrap_or_default().to_owned(),
+        steps: steps(range, POINTS),
+    };
+    let (data, asked) = load(&app, &visit, &plan).await?;
+    let title = format!("{} of {}", cut(&data.signal, 80), cut(&data.model, 60));
+    let layout = Layout::new(&visit, Section::Models, &title, data.open);
+    answer(&visit, &data, &asked, || Signal::new(layout, &visit, &data))
+}
+
+async fn load(app: &App, visit: &Visit, plan: &Plan) -> Result<(Data, Vec<Asked>), PageError> {
+    let (store, asked) = (&app.store, &plan.asked);
+    let contract = app.context.contract(&asked.model);
+    let over_time_question = plan.over_time();
+    let (seen, judging, baselines, grids, over_time, open) = tokio::try_join!(
+        store.signal_segments(asked, plan.steps.resolution),
+        store.signal_watches(asked, &plan.segment),
+        store.baselines(Some(&asked.model)),
+        store.grids_of(&asked.model, std::slice::from_ref(&asked.signal)),
+        store.counts(&over_time_question),
+        store.open_incidents_count(visit.range.now()),
+    )?;
+    if seen.is_empty() && grids.is_empty() && baselines.is_empty() {
+        known(store, asked).await?;
+    }
+    let watch = watch_of(&contract, &judging, visit, asked.interval);
+    let recent = ModelAsked { interval: recent(asked.interval, &watch), ..plan.model() };
+    let evidence = plan.evidence(&watch.name);
+    let (judged, history_points) = tokio::try_join!(
+        store.latest_evaluations(&recent, &asked.signal, &plan.segment),
+        store.incident_history(&evidence, plan.window_step(&watch)),
+    )?;
+    let judged: Vec<Evaluation> = judged
+        .into_iter()
+        .filter(|it| it.subject.watch == watch.name && it.subject.segment == plan.segment)
+        .collect();
+    let baseline = visit.get("baseline").map_or_else(|| baseline_of(&judged, &watch), str::to_owned);
+    let window = window_of(&judged, asked.interval, &watch);
+    let now_question = plan.question(window, Vec::new());
+    let moments_question = plan.question(window, vec![plan.segment.clone()]);
+    let of = (asked.model.as_str(), asked.environment.as_str(), baseline.as_str());
+    let (now, before, moments) = tokio::try_join!(
+        store.counts(&now_question),
+        store.baseline_counts_of(of, std::slice::from_ref(&asked.signal), &[]),
+        store.moments(&moments_question),
+    )?;
+    let asked_all = vec![
+        segments_asked(asked, plan.steps.resolution).asked(),
+        watches(asked, &plan.segment).asked(),
+        latest(&recent, &asked.signal, &plan.segment).asked(),
+        history(&evidence, plan.window_step(&watch)).asked(),
+        Ask::counts(&now_question),
+        Ask::moments(&moments_question),
+        Ask::counts(&over_time_question),
+    ];
+    let rows = Rows { contract: &contract, grids: &grids, now, before, moments, over_time };
+    let mut data = Data {
+        model: asked.model.clone(),
+        environment: asked.environment.clone(),
+        signal: asked.signal.clone(),
+        segment: plan.segment.clone(),
+        segments: seen,
+        baselines: baselines.into_iter().filter(|it| it.environment == asked.environment).collect(),
+        watches: judging,
+        range: asked.interval,
+        now: visit.range.now(),
+        open,
+        window,
+        since: since(&judged),
+        judged: judged.into_iter().filter(|it| it.baseline.is_empty() || it.baseline == baseline).collect(),
+        baseline,
+        watch,
+        numeric: false,
+        made_from: String::new(),
+        compared: None,
+        history: history_points.iter().map(judged_point).collect(),
+        step_s: plan.steps.step.as_secs(),
+        over_time: Vec::new(),
+        levels: Vec::new(),
+        parts: Vec::new(),
+    };
+    fill(&mut data, plan, rows);
+    Ok((data, asked_all))
+}
+
+/// What the counts come from, before they are made into figures.
+struct Rows<'a> {
+    contract: &'a Contract,
+    grids: &'a [StoredGrid],
+    now: Vec<CountSeries>,
+    before: BySignal,
+    moments: Vec<MomentPoint>,
+    over_time: Vec<CountSeries>,
+}
+
+impl Rows<'_> {
+    fn grid(&self, data: &Data, series: &CountSeries) -> Option<Grid> {
+        grid_of(self.grids, &data.model, &data.signal, self.contract, series.grid)
+    }
+
+    fn baseline(&self, segment: &str, signal: &str) -> Option<&SignalBaseline> {
+        self.before.get(&(segment.to_owned(), signal.to_owned()))
+    }
+}
+
+fn fill(data: &mut Data, plan: &Plan, rows: Rows<'_>) {
+    let current = counted(&rows.now, &data.signal, &data.segment);
+    let shown = current.as_ref().map(|(series, _)| *series).or(rows.over_time.last());
+    let Some(grid) = shown.and_then(|series| rows.grid(data, series)) else { return };
+    data.numeric = grid.is_numeric();
+    data.made_from = rows
+        .grids
+        .iter()
+        .find(|stored| stored.grid.id == grid.id)
+        .map(|stored| stored.made_from.clone())
+        .unwrap_or_default();
+    let baseline = rows.baseline(&data.segment, &data.signal).filter(|base| base.grid == grid.id);
+    if let Some((_, counts)) = &current {
+        let nothing = SignalBaseline::default();
+        data.compared = Some(compared(&grid, baseline.unwrap_or(&nothing), counts, &rows.moments));
+    }
+    data.levels = levels(&grid, baseline, current.as_ref().map(|(_, counts)| counts));
+    data.over_time = over_time(&grid, &rows.over_time, plan.steps, &data.levels);
+    data.parts = parts(&grid, data, &rows);
+}
+
+fn compared(grid: &Grid, baseline: &SignalBaseline, counts: &Counts, moments: &[MomentPoint]) -> Compared {
+    let pair = Pair { baseline: &baseline.counts, now: counts };
+    let contributions =
+        if baseline.counts.total() > 0 { figures::contributions(grid, pair) } else { Vec::new() };
+    let share = |bin: Bin| Sides { baseline: share_of(&baseline.counts, bin), now: share_of(counts, bin) };
+    Compared {
+        events_now: counts.total(),
+        events_baseline: baseline.counts.total(),
+        bars: figures::bars(grid, pair),
+        psi: contributions.iter().map(|part| part.psi).sum(),
+        contributions,
+        mean: Sides {
+            baseline: mean_of(baseline),
+            now: moments.first().and_then(|point| point.moments.mean()),
+        },
+        missing: share(Bin::MISSING),
+        invalid: share(Bin::INVALID),
+        other: share(Bin::OTHER),
+        outside: match &grid.bins {
+            Bins::Numbers(edges) => figures::share_outside(edges, pair),
+            Bins::Categories(_) => None,
+        },
+    }
+}
+
+fn share_of(counts: &Counts, bin: Bin) -> Option<f64> {
+    (counts.total() > 0).then(|| counts.get(bin) as f64 / counts.total() as f64)
+}
+
+/// The mean of the baseline's values, of the means of its bins.
+fn mean_of(baseline: &SignalBaseline) -> Option<f64> {
+    let known = baseline.means.iter().map(|(bin, mean)| (baseline.counts.get(*bin) as f64, *mean));
+    let (weight, sum) = known.fold((0.0, 0.0), |(weight, sum), (n, mean)| (weight + n, sum + n * mean));
+    (weight > 0.0).then(|| sum / weight)
+}
+
+/// The categories whose share is largest on either side.
+fn levels(grid: &Grid, baseline: Option<&SignalBaseline>, now: Option<&Counts>) -> Vec<String> {
+    let Bins::Categories(levels) = &grid.bins else { return Vec::new() };
+    let share = |counts: Option<&Counts>, bin| counts.and_then(|counts| share_of(counts, bin)).unwrap_or(0.0);
+    let before = baseline.map(|baseline| &baseline.counts);
+    let mut ordered: Vec<(f64, &String)> = levels
+        .names()
+        .iter()
+        .map(|level| {
+            let bin = grid.bin_of_category(level);
+            (share(before, bin).max(share(now, bin)), level)
+        })
+        .collect();
+    ordered.sort_by(|a, b| b.0.total_cmp(&a.0));
+    ordered
+        .into_iter()
+        .take(LEVELS)
+        .filter(|(share, _)| *share > 0.0)
+        .map(|(_, level)| level.clone())
+        .collect()
+}
+
+fn over_time(grid: &Grid, series: &[CountSeries], steps: Steps, levels: &[String]) -> Vec<Step> {
+    let mut by_step: BTreeMap<Instant, Counts> = BTreeMap::new();
+    for point in series.iter().filter(|series| series.grid == grid.id).flat_map(|series| &series.points) {
+        by_step.entry(point.at).or_default().add(point.bin, point.n);
+    }
+    let nothing = Counts::default();
+    instants(steps)
+        .map(|at| {
+            let counts = by_step.get(&at).unwrap_or(&nothing);
+            let share = |bin| share_of(counts, bin).unwrap_or(0.0);
+            Step {
+                at,
+                events: counts.total(),
+                quantiles: quantiles(grid, counts),
+                missing: share(Bin::MISSING),
+                invalid: share(Bin::INVALID),
+                other: share(Bin::OTHER),
+                levels: levels.iter().map(|level| share(grid.bin_of_category(level))).collect(),
+            }
+        })
+        .collect()
+}
+
+fn quantiles(grid: &Grid, counts: &Counts) -> Option<[f64; 5]> {
+    let Bins::Numbers(edges) = &grid.bins else { return None };
+    let mut found = [0.0; 5];
+    for (place, share) in found.iter_mut().zip(crate::charts::quantiles::SHARES) {
+        *place = figures::percentile(edges, counts, share)?;
+    }
+    Some(found)
+}
+
+/// The shift, split by the segments of each watched dimension.
+fn parts(grid: &Grid, data: &Data, rows: &Rows<'_>) -> Vec<Dimension> {
+    let dimensions: BTreeSet<&str> = rows
+        .now
+        .iter()
+        .filter(|series| series.grid == grid.id)
+        .filter_map(|series| segments::parts(&series.segment).map(|(dimension, _)| dimension))
+        .collect();
+    let of = |dimension: &str| -> Vec<SegmentCounts> {
+        let mine = |segment: &str| segments::parts(segment).is_some_and(|(it, _)| it == dimension);
+        let names: BTreeSet<&str> = rows
+            .now
+            .iter()
+            .map(|series| series.segment.as_str())
+            .chain(rows.before.keys().map(|(segment, _)| segment.as_str()))
+            .filter(|segment| mine(segment))
+            .collect();
+        names
+            .into_iter()
+            .map(|segment| SegmentCounts {
+                segment: segment.to_owned(),
+                baseline: rows
+                    .baseline(segment, &data.signal)
+                    .filter(|base| base.grid == grid.id)
+                    .map(|base| base.counts.clone())
+                    .unwrap_or_default(),
+                now: counted(&rows.now, &data.signal, segment).map(|(_, counts)| counts).unwrap_or_default(),
+            })
+            .collect()
+    };
+    dimensions
+        .into_iter()
+        .map(|dimension| Dimension {
+            dimension: dimension.to_owned(),
+            parts: figures::segment_parts(&of(dimension)),
+        })
+        .filter(|dimension| !dimension.parts.is_empty())
+        .collect()
+}
+
+/// The watch that was chosen; else, of those that judged the signal, the one whose steps suit the range.
+fn watch_of(contract: &Contract, judging: &[WatchSeen], visit: &Visit, range: Interval) -> Watch {
+    let known = contract.watches();
+    let stated = |name: &str| {
+        known
+            .iter()
+            .find(|watch| watch.name == name)
+            .cloned()
+            .unwrap_or_else(|| Watch { name: name.to_owned(), ..Watch::default() })
+    };
+    if let Some(chosen) = visit.get("watch") {
+        return stated(chosen);
+    }
+    let distance = |watch: &Watch| {
+        let steps = range.length().as_secs_f64() / watch.step_s.max(1) as f64;
+        (steps.max(1e-9) / 72.0).ln().abs()
+    };
+    let candidates: Vec<Watch> =
+        if judging.is_empty() { known.clone() } else { judging.iter().map(|it| stated(&it.watch)).collect() };
+    candidates.into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or_default()
+}
+
+/// Where the last window of a watch with long steps may end a little before the range.
+fn recent(range: Interval, watch: &Watch) -> Interval {
+    let back = range.length().max((watch.schedule().step * 2).min(DAY * 8));
+    Interval::ending_at(range.end, back)
+}
+
+fn baseline_of(judged: &[Evaluation], watch: &Watch) -> String {
+    let named = judged.iter().map(|it| it.baseline.as_str()).find(|name| !name.is_empty());
+    named.map_or_else(|| watch.baseline.clone(), str::to_owned)
+}
+
+/// The last window that was judged; where none was, the range as far as one window is long.
+fn window_of(judged: &[Evaluation], range: Interval, watch: &Watch) -> Interval {
+    let last = judged.iter().map(|it| it.window).max_by_key(|window| window.end);
+    last.unwrap_or_else(|| {
+        Interval::ending_at(range.end, range.length().min(watch.schedule().length))
+            .widened_to(domain::time::MINUTE)
+    })
+}
+
+fn since(judged: &[Evaluation]) -> Option<Instant> {
+    judged.iter().filter(|it| it.verdict.is_alarm()).map(|it| it.since).min()
+}
+
+fn judged_point(point: &HistoryPoint) -> Judged {
+    Judged {
+        monitor: point.monitor,
+        window_end: point.window_end,
+        value: point.value,
+        threshold: point.threshold,
+        verdict: point.verdict,
+        events: point.n_current,
+    }
+}
+
+/// # Errors
+/// Where nobody ever heard of the model.
+async fn known(store: &sql::Store, asked: &SignalAsked) -> Result<(), PageError> {
+    let known = store.model_known(&asked.model).await?;
+    let (model, signal) = (cut(&asked.model, 80), cut(&asked.signal, 80));
+    Err(PageError::not_found(match known.is_empty() {
+        true => {
+            format!("No model called \"{model}\" has sent events. The models are listed on the first page.")
+        }
+        false => format!(
+            "\"{model}\" has no signal \"{signal}\" yet: its events carry none, or its bins are still to be made."
+        ),
+    }))
+}

@@ -197,6 +197,9 @@ impl Incident {
             EventKind::MarkedFalse => self.marked_false = Some(by()),
             EventKind::Resolved => {
                 self.resolved = Some(by());
+                if !event.findings.is_empty() {
+                    self.findings.clone_from(&event.findings);
+                }
                 self.findings.iter_mut().for_each(|finding| finding.standing = false);
             }
         }

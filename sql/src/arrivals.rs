@@ -1,7 +1,8 @@
 //! `evaluations` in the order in which they arrived: what the alerter reads to learn what is new.
 //!
-//! Rows become visible a little after the instant at which they say they were evaluated, so a reader asks again for
-//! a stretch it has already read. That is harmless: who reads an evaluation twice takes it into account once.
+//! Rows become visible a little after the instant at which they say they were evaluated. So a reader asks which instants
+//! there are, and how many rows each has, over a stretch that it has already read, and then reads those that grew. To
+//! read an evaluation twice is harmless: it is taken into account once.
 
 use clickhouse::Row;
 use domain::evaluation::{Evaluation, Subject, UnknownWord};
@@ -11,17 +12,17 @@ use serde::Deserialize;
 use crate::error::Error;
 use crate::store::Store;
 
-/// How many evaluations are there, up to when: when it has not changed, nothing arrived.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pulse {
+/// What was evaluated at one instant: of how many rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Arrival {
+    pub at: Instant,
     pub rows: u64,
-    pub latest: Instant,
 }
 
 #[derive(Row, Deserialize)]
-struct PulseRow {
+struct ArrivalRow {
+    evaluated_at: i64,
     rows: u64,
-    latest: i64,
 }
 
 #[derive(Row, Deserialize)]
@@ -97,28 +98,31 @@ impl TryFrom<ArrivedRow> for Evaluation {
 }
 
 impl Store {
-    /// Whether anything arrived after `after`.
-    pub async fn evaluations_pulse(&self, after: Instant) -> Result<Pulse, Error> {
+    /// What arrived after `after`, earliest first.
+    pub async fn evaluation_arrivals(&self, after: Instant) -> Result<Vec<Arrival>, Error> {
         let query =
-            self.query(include_str!("../queries/evaluations_pulse.sql")).param("after", after.millis());
-        let row: PulseRow = query.fetch_one().await?;
-        Ok(Pulse { rows: row.rows, latest: Instant::from_millis(row.latest) })
+            self.query(include_str!("../queries/evaluations_arrivals.sql")).param("after", after.millis());
+        let rows: Vec<ArrivalRow> = query.fetch_all().await?;
+        let arrival =
+            |row: ArrivalRow| Arrival { at: Instant::from_millis(row.evaluated_at), rows: row.rows };
+        Ok(rows.into_iter().map(arrival).collect())
     }
 
-    /// At least `rows` of the evaluations that arrived after `after` (fewer where there are no more), in the order of
-    /// their arrival, as far as incidents can come of them or end by them: those that are not on course, and all of
-    /// the models that have an alarm among them or stand in `models`.
+    /// The evaluations of these instants (earliest first), as far as incidents can come of them or end by them: those
+    /// that are not on course, and all of the models that have an alarm among them or stand in `models`.
     pub async fn evaluations_arrived(
         &self,
-        after: Instant,
+        instants: &[Instant],
         models: &[&str],
-        rows: u32,
     ) -> Result<Vec<Evaluation>, Error> {
+        let (Some(first), Some(last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
+        let millis: Vec<i64> = instants.iter().map(|instant| instant.millis()).collect();
         let query = self
             .query(include_str!("../queries/evaluations_arrived.sql"))
-            .param("after", after.millis())
-            .param("models", models)
-            .param("rows", rows);
+            .param("first", first.millis())
+            .param("last", last.millis())
+            .param("instants", millis)
+            .param("models", models);
         let rows: Vec<ArrivedRow> = query.fetch_all().await?;
         rows.into_iter().map(Evaluation::try_from).collect()
     }

@@ -83,8 +83,19 @@ impl TryFrom<AttemptRow> for Attempt {
 impl Store {
     /// The last attempt of every delivery that was attempted after `after`: how each stands.
     pub async fn latest_attempts(&self, after: Instant) -> Result<Vec<Attempt>, Error> {
-        let query =
-            self.query(include_str!("../queries/deliveries_latest.sql")).param("after", after.millis());
+        self.attempts_latest(after, "").await
+    }
+
+    /// The last attempt of one delivery.
+    pub async fn latest_attempt(&self, delivery: &str) -> Result<Option<Attempt>, Error> {
+        Ok(self.attempts_latest(Instant::EPOCH, delivery).await?.pop())
+    }
+
+    async fn attempts_latest(&self, after: Instant, delivery: &str) -> Result<Vec<Attempt>, Error> {
+        let query = self
+            .query(include_str!("../queries/deliveries_latest.sql"))
+            .param("after", after.millis())
+            .param("delivery", delivery);
         let rows: Vec<AttemptRow> = query.fetch_all().await?;
         rows.into_iter().map(Attempt::try_from).collect()
     }

@@ -1,0 +1,437 @@
+//! What becomes of findings: a pure state machine from evaluations and actions to the events of incidents.
+//!
+//! Invariants: the state is a fold over the events it returned, so one that is folded again from them goes on as if
+//! nothing had happened; an evaluation or action that was taken before changes nothing; nothing here asks the time.
+//!
+//! Reading order: [`correlate`] says what belongs together, [`case`] is one incident in work, [`title`] its sentence,
+//! [`identity`] its name, [`act`] what people ask for.
+
+pub mod act;
+pub mod case;
+pub mod correlate;
+pub mod identity;
+pub mod title;
+
+#[cfg(test)]
+pub(crate) mod samples;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::time::Duration;
+
+use domain::evaluation::{Cause, Evaluation, Monitor, Verdict};
+use domain::incident::{EventKind, Finding, IncidentEvent};
+use domain::signal::segment;
+use domain::time::Instant;
+
+use crate::notify;
+use case::{Case, finding_of};
+use correlate::{Correlation, Fit, Scope, fit};
+
+/// Who acts where no person does.
+pub const LEEWAY: &str = "leeway";
+
+/// So many resolved incidents of a scope are remembered, to know which evaluations they covered.
+const MOST_SETTLED: usize = 50;
+
+/// Causes in the order in which a window's findings are looked at: what silences others comes before them.
+const ORDER: [Cause; 6] =
+    [Cause::Leeway, Cause::Traffic, Cause::Service, Cause::Performance, Cause::Staleness, Cause::Data];
+
+/// What the state machine goes by.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub correlation: Correlation,
+    /// Who is told of an event hears of it at most so long after it happened.
+    pub notify_within: Duration,
+    /// Watches that look at recorded history, by model and name: nobody is told of what they find.
+    pub history: BTreeSet<(String, String)>,
+}
+
+/// All incidents as they stand.
+#[derive(Clone, Debug)]
+pub struct Incidents {
+    rules: Rules,
+    cases: BTreeMap<String, Case>,
+    /// In the order in which they were opened.
+    by_scope: BTreeMap<Scope, Vec<String>>,
+    /// Every id there ever was: a new incident must not take one.
+    ids: HashSet<String>,
+    /// The actions that were carried out.
+    done: HashSet<String>,
+    last_recorded_at: Option<Instant>,
+}
+
+/// Who does something, when, why, and the action that asked for it.
+#[derive(Clone, Debug)]
+struct Doing<'a> {
+    at: Instant,
+    actor: &'a str,
+    reason: String,
+    action: &'a str,
+    until: Option<Instant>,
+}
+
+impl Doing<'_> {
+    fn by_leeway(at: Instant, reason: impl Into<String>) -> Self {
+        Self { at, actor: LEEWAY, reason: reason.into(), action: "", until: None }
+    }
+}
+
+/// One watch's look at one window: the evaluations that are taken together.
+#[derive(Clone, Copy)]
+struct Look {
+    end: Instant,
+    window: Duration,
+    now: Instant,
+}
+
+impl Incidents {
+    pub fn new(rules: Rules) -> Self {
+        Self {
+            rules,
+            cases: BTreeMap::new(),
+            by_scope: BTreeMap::new(),
+            ids: HashSet::new(),
+            done: HashSet::new(),
+            last_recorded_at: None,
+        }
+    }
+
+    /// Takes an event that was written before into account, in the order of its incident's sequence.
+    pub fn apply(&mut self, event: &IncidentEvent) {
+        self.last_recorded_at = self.last_recorded_at.max(Some(event.recorded_at));
+        if !event.action.is_empty() {
+            self.done.insert(event.action.clone());
+        }
+        match self.cases.get_mut(&event.incident) {
+            Some(case) => case.apply(event),
+            None => self.remember(Case::begun_by(event)),
+        }
+        let current = event.recorded_at.since(event.at) <= self.rules.notify_within;
+        if let (true, Some(case)) =
+            (current && notify::begins(event.kind), self.cases.get_mut(&event.incident))
+        {
+            case.was_current = true;
+        }
+        if event.kind == EventKind::Resolved {
+            self.let_go_of_old(&event.incident);
+        }
+    }
+
+    fn remember(&mut self, case: Case) {
+        let id = case.incident.id.clone();
+        self.by_scope.entry(scope_of(&case)).or_default().push(id.clone());
+        self.ids.insert(id.clone());
+        self.cases.insert(id, case);
+    }
+
+    /// Keeps the memory of resolved incidents within its bound.
+    fn let_go_of_old(&mut self, resolved: &str) {
+        let Some(scope) = self.cases.get(resolved).map(scope_of) else { return };
+        let Some(ids) = self.by_scope.get_mut(&scope) else { return };
+        let is_settled = |id: &String| self.cases.get(id).is_some_and(|case| !case.is_open());
+        let settled = ids.iter().filter(|id| is_settled(id)).count();
+        if settled <= MOST_SETTLED {
+            return;
+        }
+        if let Some(oldest) = ids.iter().position(is_settled) {
+            self.cases.remove(&ids.remove(oldest));
+        }
+    }
+
+    pub fn case(&self, incident: &str) -> Option<&Case> {
+        self.cases.get(incident)
+    }
+
+    pub fn open(&self) -> impl Iterator<Item = &Case> {
+        self.cases.values().filter(|case| case.is_open())
+    }
+
+    /// All incidents of a model that are remembered.
+    pub fn of_model<'a>(&'a self, model: &'a str) -> impl Iterator<Item = &'a Case> {
+        self.cases.values().filter(move |case| case.incident.model == model)
+    }
+
+    pub fn was_done(&self, action: &str) -> bool {
+        self.done.contains(action)
+    }
+
+    /// Whether an incident is about recorded history, of which nobody is told.
+    pub fn is_history(&self, case: &Case) -> bool {
+        self.rules.history.contains(&(case.incident.model.clone(), case.watch().to_owned()))
+    }
+
+    /// From which arrival on evaluations must be read again after a start, so that what was known of open incidents and
+    /// not yet said is known again.
+    pub fn read_again_from(&self) -> Option<Instant> {
+        self.open().map(|case| case.recorded_at).min().or(self.last_recorded_at)
+    }
+
+    /// Takes evaluations into account, in any order, and returns the events that come of them.
+    pub fn take(&mut self, mut evaluations: Vec<Evaluation>, now: Instant) -> Vec<IncidentEvent> {
+        evaluations.retain(|evaluation| evaluation.verdict != Verdict::TooLittleData);
+        evaluations.sort_by(|one, other| {
+            let key = |e: &Evaluation| (e.window.end, e.evaluated_at);
+            (one.window.end.cmp(&other.window.end))
+                .then_with(|| view(one).cmp(&view(other)))
+                .then_with(|| one.subject.cmp(&other.subject))
+                .then_with(|| key(one).cmp(&key(other)))
+        });
+        // Of one subject's evaluations of one window the last one holds.
+        evaluations.reverse();
+        evaluations.dedup_by(|one, other| one.window.end == other.window.end && one.subject == other.subject);
+        evaluations.reverse();
+        let mut events = Vec::new();
+        let same = |one: &Evaluation, other: &Evaluation| {
+            one.window.end == other.window.end && view(one) == view(other)
+        };
+        for group in evaluations.chunk_by(same) {
+            self.take_window(group, now, &mut events);
+        }
+        events
+    }
+
+    fn take_window(&mut self, group: &[Evaluation], now: Instant, events: &mut Vec<IncidentEvent>) {
+        let Some(first) = group.first() else { return };
+        let look = Look { end: first.window.end, window: first.window.length(), now };
+        for cause in ORDER {
+            let scope = Scope { cause, ..Scope::of(&first.subject) };
+            let evaluations: Vec<&Evaluation> = group.iter().filter(|e| e.cause() == cause).collect();
+            let unknown = self.observe(&scope, &evaluations);
+            self.sort_in(&scope, unknown, look, events);
+            for id in self.open_ids(&scope) {
+                self.conclude(&id, look, events);
+            }
+        }
+    }
+
+    fn open_ids(&self, scope: &Scope) -> Vec<String> {
+        let ids = self.by_scope.get(scope).map(Vec::as_slice).unwrap_or_default();
+        ids.iter().filter(|id| self.cases.get(*id).is_some_and(Case::is_open)).cloned().collect()
+    }
+
+    /// Tells open incidents of the later windows of their subjects; returns the alarms that none of them knows, in the
+    /// order in which they began.
+    fn observe<'a>(&mut self, scope: &Scope, evaluations: &[&'a Evaluation]) -> Vec<&'a Evaluation> {
+        let open = self.open_ids(scope);
+        let mut unknown = Vec::new();
+        for evaluation in evaluations {
+            let mut known = false;
+            for id in &open {
+                let Some(case) = self.cases.get_mut(id) else { continue };
+                if case.finding(&evaluation.subject).is_some() {
+                    case.observe(evaluation);
+                    known = true;
+                }
+            }
+            if !known && evaluation.verdict == Verdict::OffCourse {
+                unknown.push(*evaluation);
+            }
+        }
+        unknown.sort_by(|one, other| {
+            (one.since, &one.subject.segment).cmp(&(other.since, &other.subject.segment))
+        });
+        unknown
+    }
+
+    /// Puts new alarms into the open incidents that they fit best, and opens incidents for the rest.
+    fn sort_in(
+        &mut self,
+        scope: &Scope,
+        alarms: Vec<&Evaluation>,
+        look: Look,
+        events: &mut Vec<IncidentEvent>,
+    ) {
+        let span = self.rules.correlation.span(look.window);
+        let mut drafts: Vec<Vec<&Evaluation>> = Vec::new();
+        for alarm in alarms {
+            if let Some(id) = self.best_case(scope, alarm, span) {
+                if let Some(case) = self.cases.get_mut(&id) {
+                    case.join(alarm);
+                }
+            } else if let Some(draft) = best_draft(&mut drafts, alarm, span) {
+                draft.push(alarm);
+            } else if !self.is_covered(scope, alarm, span) && !self.is_inhibited(scope, alarm) {
+                drafts.push(vec![alarm]);
+            }
+        }
+        for draft in drafts {
+            events.push(self.open_for(scope, &draft, look));
+        }
+    }
+
+    fn best_case(&self, scope: &Scope, alarm: &Evaluation, span: Duration) -> Option<String> {
+        let finding = finding_of(alarm);
+        let fits = self.open_ids(scope).into_iter().filter_map(|id| {
+            let case = &self.cases[&id];
+            // A window from before an incident was opened was looked at before it: it had its chance to join.
+            let fit: Fit = (alarm.window.end >= case.incident.opened_at)
+                .then(|| fit(&finding, &case.live, span))
+                .flatten()?;
+            Some((fit, id))
+        });
+        fits.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, id)| id)
+    }
+
+    /// Whether a resolved incident was about this alarm already: by its windows, or because a person closed it while the
+    /// very same run of windows stood.
+    fn is_covered(&self, scope: &Scope, alarm: &Evaluation, span: Duration) -> bool {
+        let ids = self.by_scope.get(scope).map(Vec::as_slice).unwrap_or_default();
+        let settled = ids.iter().filter_map(|id| self.cases.get(id)).filter(|case| !case.is_open());
+        let finding = finding_of(alarm);
+        settled.into_iter().any(|case| {
+            let last_window = case.last_window();
+            if alarm.window.end <= last_window {
+                return true;
+            }
+            let by_hand = case.incident.resolved.as_ref().is_some_and(|by| by.actor != LEEWAY);
+            let same_run = case.finding(&alarm.subject).is_some_and(|known| alarm.since <= known.since);
+            let stood_already = alarm.since.saturating_add(alarm.window.length()) <= last_window;
+            by_hand && (same_run || (stood_already && fit(&finding, &case.live, span).is_some()))
+        })
+    }
+
+    /// Where no events come, what the few that came say about values is no news.
+    fn is_inhibited(&self, scope: &Scope, alarm: &Evaluation) -> bool {
+        if !matches!(scope.cause, Cause::Data | Cause::Staleness) {
+            return false;
+        }
+        let silent = |finding: &Finding| {
+            finding.subject.monitor == Monitor::Silence
+                && finding.subject.segment == segment::ALL
+                && finding.subject.environment == scope.environment
+                && finding.since <= alarm.window.end
+                && (finding.standing || alarm.window.end < finding.window_end)
+        };
+        self.of_model(&scope.model).any(|case| case.live.iter().any(silent))
+    }
+
+    fn open_for(&mut self, scope: &Scope, alarms: &[&Evaluation], look: Look) -> IncidentEvent {
+        let mut findings: Vec<Finding> = alarms.iter().map(|alarm| finding_of(alarm)).collect();
+        title::worst_first(&mut findings);
+        findings.truncate(case::MOST_FINDINGS);
+        let first = alarms.iter().min_by_key(|alarm| (alarm.since, &alarm.subject)).expect("a draft has one");
+        let mut again = 0;
+        let mut id = identity::incident(scope, first.since, &first.subject, again);
+        while self.ids.contains(&id) {
+            again += 1;
+            id = identity::incident(scope, first.since, &first.subject, again);
+        }
+        let event = IncidentEvent {
+            incident: id,
+            sequence: 1,
+            kind: EventKind::Opened,
+            model: scope.model.clone(),
+            environment: scope.environment.clone(),
+            cause: scope.cause,
+            severity: findings.iter().map(|finding| finding.severity).max().expect("a draft has one"),
+            at: look.end,
+            recorded_at: look.now,
+            since: first.since,
+            actor: LEEWAY.to_owned(),
+            reason: String::new(),
+            title: title::title(&findings, look.window),
+            findings,
+            until: None,
+            action: String::new(),
+        };
+        self.apply(&event);
+        if let Some(case) = self.cases.get_mut(&event.incident) {
+            alarms.iter().for_each(|alarm| case.note(alarm));
+        }
+        event
+    }
+
+    /// Says of an open incident what its windows up to now make of it: resolved, escalated, updated, or nothing new.
+    fn conclude(&mut self, id: &str, look: Look, events: &mut Vec<IncidentEvent>) {
+        let history = self.cases.get(id).is_some_and(|case| self.is_history(case));
+        let Some(case) = self.cases.get_mut(id) else { return };
+        case.forget(look.end, look.window);
+        let untold = !history && !case.was_current && look.now.since(look.end) <= self.rules.notify_within;
+        let (kind, reason) = if case.standing().next().is_none() {
+            (EventKind::Resolved, recovered(case.live.len()))
+        } else if case.severity() > case.incident.severity {
+            (EventKind::Escalated, String::new())
+        } else if case.is_update_due(look.end, look.window) {
+            (EventKind::Updated, String::new())
+        } else if untold {
+            (EventKind::Updated, "found late, while catching up; it still stands".to_owned())
+        } else {
+            return;
+        };
+        events.push(self.say(id, kind, Doing::by_leeway(look.end, reason), look));
+    }
+
+    /// Appends an event to an incident that is known.
+    fn say(&mut self, id: &str, kind: EventKind, doing: Doing<'_>, look: Look) -> IncidentEvent {
+        let case = &self.cases[id];
+        let tells = matches!(kind, EventKind::Updated | EventKind::Escalated | EventKind::Resolved);
+        let mut findings = if tells { case.live.clone() } else { Vec::new() };
+        title::worst_first(&mut findings);
+        let title = match kind {
+            EventKind::Updated | EventKind::Escalated => title::title(&findings, look.window),
+            _ => case.incident.title.clone(),
+        };
+        let event = IncidentEvent {
+            incident: id.to_owned(),
+            sequence: case.incident.events + 1,
+            kind,
+            model: case.incident.model.clone(),
+            environment: case.incident.environment.clone(),
+            cause: case.incident.cause,
+            severity: case.severity(),
+            at: doing.at,
+            recorded_at: look.now,
+            since: case.since(),
+            actor: doing.actor.to_owned(),
+            reason: doing.reason,
+            title,
+            findings,
+            until: doing.until,
+            action: doing.action.to_owned(),
+        };
+        self.apply(&event);
+        event
+    }
+}
+
+fn recovered(findings: usize) -> String {
+    match findings {
+        1 => "it is back on course".to_owned(),
+        n => format!("all {n} findings are back on course"),
+    }
+}
+
+fn scope_of(case: &Case) -> Scope {
+    Scope {
+        model: case.incident.model.clone(),
+        environment: case.incident.environment.clone(),
+        watch: case.watch().to_owned(),
+        cause: case.incident.cause,
+    }
+}
+
+/// Whose look at which model.
+fn view(evaluation: &Evaluation) -> (&str, &str, &str) {
+    let subject = &evaluation.subject;
+    (&subject.model, &subject.environment, &subject.watch)
+}
+
+fn best_draft<'a, 'b>(
+    drafts: &'a mut [Vec<&'b Evaluation>],
+    alarm: &Evaluation,
+    span: Duration,
+) -> Option<&'a mut Vec<&'b Evaluation>> {
+    let finding = finding_of(alarm);
+    let fit_of = |draft: &Vec<&Evaluation>| {
+        let group: Vec<Finding> = draft.iter().map(|alarm| finding_of(alarm)).collect();
+        fit(&finding, &group, span)
+    };
+    drafts
+        .iter_mut()
+        .filter_map(|draft| Some((fit_of(draft)?, draft)))
+        .max_by(|(one, _), (other, _)| one.cmp(other))
+        .map(|(_, draft)| draft)
+}

@@ -1,0 +1,238 @@
+//! An incident with what is known of its findings now, which may be newer than what its last event said.
+//!
+//! Invariant: `incident` is exactly the fold of the incident's events; `live` has the same subjects or more.
+
+use std::time::Duration;
+
+use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
+use domain::incident::{EventKind, Finding, Incident, IncidentEvent};
+use domain::time::{DAY, HOUR, Instant};
+
+/// The most findings an incident keeps. A model of 2,000 signals with 20 segments each could else write 40,000 into
+/// every event; the worst 200 tell the story, and what recovered makes room.
+pub const MOST_FINDINGS: usize = 200;
+
+/// A number moved materially when it changed by more than this share of what was last said.
+const MATERIAL: f64 = 0.25;
+
+/// Updates thin out: the first may come a quarter of a window after the last change, and the wait doubles with each
+/// event, up to so many windows, or an hour where that is longer.
+const MOST_WINDOWS_BETWEEN_UPDATES: u32 = 6;
+
+/// A subject that nobody judged for so many windows, and for at least a week, is no longer looked at: its signal or
+/// segment is gone, and no window will ever say that it recovered.
+const WINDOWS_UNTIL_FORGOTTEN: u32 = 10;
+const LEAST_UNTIL_FORGOTTEN: Duration = Duration::from_secs(7 * DAY.as_secs());
+
+/// The number by which the analyzer says that values look like another unit of the same thing.
+const UNIT_FACTOR: &str = "unit_factor";
+
+#[derive(Clone, Debug)]
+pub struct Case {
+    pub incident: Incident,
+    /// The findings as of the last evaluation, in no order.
+    pub live: Vec<Finding>,
+    /// The end of the latest window in which one of the subjects was judged.
+    pub latest_window: Option<Instant>,
+    /// When its last event was written.
+    pub recorded_at: Instant,
+    /// Whether one of its events was written soon enough after it happened for somebody to be told of it.
+    pub was_current: bool,
+    /// Why a retraining was last held back.
+    pub held_back: Option<String>,
+    /// The last retraining that it asked for failed.
+    pub retraining_failed: bool,
+    /// Subjects whose values look like another unit of the same thing.
+    unit_slips: Vec<Subject>,
+    last_change: Instant,
+    changed: bool,
+}
+
+impl Case {
+    pub fn begun_by(event: &IncidentEvent) -> Self {
+        let incident = domain::incident::fold([event]).pop().expect("one event makes one incident");
+        let mut case = Self {
+            live: Vec::new(),
+            latest_window: None,
+            recorded_at: event.recorded_at,
+            was_current: false,
+            held_back: None,
+            retraining_failed: false,
+            unit_slips: Vec::new(),
+            last_change: event.at,
+            changed: false,
+            incident,
+        };
+        case.noted(event);
+        case
+    }
+
+    /// Takes one more of its events into account.
+    pub fn apply(&mut self, event: &IncidentEvent) {
+        self.incident.apply(event);
+        self.noted(event);
+    }
+
+    fn noted(&mut self, event: &IncidentEvent) {
+        self.recorded_at = event.recorded_at;
+        match event.kind {
+            EventKind::Opened | EventKind::Updated | EventKind::Escalated | EventKind::Resolved => {
+                self.last_change = event.at;
+                self.changed = false;
+                self.live.clone_from(&self.incident.findings);
+            }
+            EventKind::RetrainingHeldBack => self.held_back = Some(event.reason.clone()),
+            EventKind::RetrainingRequested => self.retraining_failed = false,
+            EventKind::RetrainingReported => self.retraining_failed = event.reason.starts_with("failed"),
+            _ => {}
+        }
+    }
+
+    pub fn is_open(&self) -> bool {
+        self.incident.is_open()
+    }
+
+    pub fn finding(&self, subject: &Subject) -> Option<&Finding> {
+        self.live.iter().find(|finding| finding.subject == *subject)
+    }
+
+    pub fn standing(&self) -> impl Iterator<Item = &Finding> {
+        self.live.iter().filter(|finding| finding.standing)
+    }
+
+    pub fn watch(&self) -> &str {
+        self.live.first().map_or("", |finding| finding.subject.watch.as_str())
+    }
+
+    /// The severity of what stands; never below what the incident once was.
+    pub fn severity(&self) -> Severity {
+        let standing = self.standing().map(|finding| finding.severity).max();
+        standing.unwrap_or(Severity::Ticket).max(self.incident.severity)
+    }
+
+    pub fn since(&self) -> Instant {
+        let earliest = self.live.iter().map(|finding| finding.since).min();
+        earliest.unwrap_or(self.incident.since).min(self.incident.since)
+    }
+
+    /// The end of the last window that any of its findings knows.
+    pub fn last_window(&self) -> Instant {
+        self.live.iter().map(|finding| finding.window_end).max().unwrap_or(self.incident.opened_at)
+    }
+
+    /// What is wrong with the data themselves, in words: a new model would learn it. `None` where values moved and
+    /// nothing else.
+    pub fn data_fault(&self) -> Option<&'static str> {
+        let is_broken = |finding: &Finding| {
+            matches!(finding.subject.monitor, Monitor::Missing | Monitor::Invalid | Monitor::Staleness)
+        };
+        if self.standing().any(is_broken) {
+            return Some("values are missing, invalid or stale");
+        }
+        let slipped = |finding: &Finding| self.unit_slips.contains(&finding.subject);
+        self.standing().any(slipped).then_some("values look like another unit of the same thing")
+    }
+
+    /// Takes a new subject in, if there is room.
+    pub fn join(&mut self, evaluation: &Evaluation) {
+        if self.live.len() >= MOST_FINDINGS {
+            let Some(gone) = self.live.iter().position(|finding| !finding.standing) else { return };
+            self.live.swap_remove(gone);
+        }
+        let finding = finding_of(evaluation);
+        self.changed |= !is_explained(&finding, &self.live);
+        self.live.push(finding);
+        self.note(evaluation);
+    }
+
+    /// Remembers of a window what a finding does not keep.
+    pub fn note(&mut self, evaluation: &Evaluation) {
+        self.latest_window = self.latest_window.max(Some(evaluation.window.end));
+        let slipped = evaluation.numbers.contains_key(UNIT_FACTOR);
+        let known = self.unit_slips.contains(&evaluation.subject);
+        if slipped && !known && self.unit_slips.len() < MOST_FINDINGS {
+            self.unit_slips.push(evaluation.subject.clone());
+        }
+    }
+
+    /// Takes a later window of one of its subjects into account. One that was seen already changes nothing.
+    pub fn observe(&mut self, evaluation: &Evaluation) {
+        let Some(index) = self.live.iter().position(|finding| finding.subject == evaluation.subject) else {
+            return;
+        };
+        if evaluation.window.end <= self.live[index].window_end {
+            return;
+        }
+        self.note(evaluation);
+        let explained = is_explained(&self.live[index], &self.live);
+        let said = self.incident.findings.iter().find(|said| said.subject == evaluation.subject);
+        let said = said.map(|said| said.value);
+        let finding = &mut self.live[index];
+        match (finding.standing, evaluation.verdict) {
+            (true, verdict) if verdict.is_alarm() => {
+                *finding = Finding { since: finding.since.min(evaluation.since), ..finding_of(evaluation) };
+                self.changed |= !explained && said.is_some_and(|said| is_material(said, evaluation.value));
+            }
+            (false, Verdict::OffCourse) => {
+                *finding = finding_of(evaluation);
+                self.changed |= !explained;
+            }
+            (true, _) => {
+                finding.standing = false;
+                finding.window_end = evaluation.window.end;
+                self.changed |= !explained;
+            }
+            (false, _) => finding.window_end = evaluation.window.end,
+        }
+    }
+
+    /// Lets go of subjects that no window judges any more.
+    pub fn forget(&mut self, window_end: Instant, window: Duration) {
+        let patience = window.saturating_mul(WINDOWS_UNTIL_FORGOTTEN).max(LEAST_UNTIL_FORGOTTEN);
+        let forgotten =
+            |finding: &&mut Finding| finding.standing && window_end.since(finding.window_end) >= patience;
+        for finding in self.live.iter_mut().filter(forgotten) {
+            finding.standing = false;
+            self.changed = true;
+        }
+    }
+
+    /// Whether what changed since the last event is to be said now.
+    pub fn is_update_due(&self, window_end: Instant, window: Duration) -> bool {
+        let gap = (window / 8).saturating_mul(1 << self.incident.events.min(16));
+        let most = window.saturating_mul(MOST_WINDOWS_BETWEEN_UPDATES).max(HOUR);
+        self.changed && window_end >= self.last_change.saturating_add(gap.min(most))
+    }
+}
+
+fn is_material(said: f64, now: f64) -> bool {
+    (now - said).abs() > MATERIAL * said.abs().max(f64::MIN_POSITIVE)
+}
+
+/// Missing or invalid values explain why the rest of a signal's values look different: its drift says nothing more.
+pub fn is_explained(finding: &Finding, beside: &[Finding]) -> bool {
+    let of = &finding.subject;
+    of.monitor == Monitor::Drift
+        && beside.iter().any(|other| {
+            other.standing
+                && matches!(other.subject.monitor, Monitor::Missing | Monitor::Invalid)
+                && other.subject.signal == of.signal
+                && other.subject.segment == of.segment
+        })
+}
+
+/// What an incident keeps of an evaluation.
+pub fn finding_of(evaluation: &Evaluation) -> Finding {
+    Finding {
+        subject: evaluation.subject.clone(),
+        severity: evaluation.severity,
+        since: evaluation.since,
+        window_end: evaluation.window.end,
+        statistic: evaluation.statistic.clone(),
+        value: evaluation.value,
+        threshold: evaluation.threshold,
+        n_current: evaluation.n_current,
+        sentence: evaluation.sentence.clone(),
+        standing: evaluation.verdict.is_alarm(),
+    }
+}

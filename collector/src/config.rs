@@ -15,7 +15,8 @@ pub struct Config {
     pub listen: String,
     /// Who may send; without any, everybody who reaches a loopback address.
     pub tokens: Vec<Token>,
-    /// Batches lie here from before their insert until after it. One collector a directory.
+    /// Batches lie here from before their insert until after it; below `data_dir` where it is relative. One collector a
+    /// directory.
     pub spool_dir: PathBuf,
     pub limits: Limits,
     pub batch: Batch,
@@ -44,6 +45,15 @@ pub struct Token {
 pub enum Scope {
     Predictions,
     Outcomes,
+}
+
+impl Scope {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Predictions => "predictions",
+            Self::Outcomes => "outcomes",
+        }
+    }
 }
 
 /// Bounds on what one request, and all of them together, may hold.
@@ -98,7 +108,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:4841".to_owned(),
             tokens: Vec::new(),
-            spool_dir: PathBuf::from("leeway-data/spool"),
+            spool_dir: PathBuf::from("spool"),
             limits: Limits::default(),
             batch: Batch::default(),
             grids: Grids::default(),
@@ -201,7 +211,8 @@ impl TryFrom<Raw> for Config {
 }
 
 impl Config {
-    fn check(&self) -> Result<(), ConfigError> {
+    /// Says what is wrong, naming the key.
+    pub fn check(&self) -> Result<(), ConfigError> {
         let wrong = |key, problem: &str| Err(ConfigError { key, problem: problem.to_owned() });
         if self.tokens.is_empty() && !self.is_loopback() {
             return wrong(

@@ -1,23 +1,29 @@
 //! Stores events and their counts: counted by the grids in force, one insert under one token, repeated whole until the
 //! store has it.
 //!
-//! ```text
-//! Intake::new(store, grids: known::Grids, &context) -> Intake          // clones share
-//! intake.insert(Vec<Prediction>, token) -> Result<(), IntakeError>     // counted, repeated whole until stored
-//! intake.insert_outcomes(Vec<Outcome>, token) -> Result<(), IntakeError>
-//! intake.insert_rejections(Vec<Rejection>, token) -> Result<(), IntakeError>
-//! ```
-//!
 //! Invariant: what was handed over under a token is in every table once, or the call has not returned `Ok`.
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant as Moment};
 
-use domain::time::Clock;
+use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
+use bytes::Bytes;
 use service::backoff::Backoff;
 use sql::Store;
+use sql::intake::Door;
+use tokio_util::sync::CancellationToken;
 
+use crate::batch::{self, Counted, Summary};
 use crate::event::{Outcome, Prediction, Rejection};
+use crate::health::StoreHealth;
 use crate::known::Grids;
+use crate::maker::Pending;
+use crate::metrics::Metrics;
+use crate::spool::Spool;
+
+/// An attempt that has not ended by then is given up and repeated: the store may have died without a word.
+const ATTEMPT: Duration = Duration::from_secs(60);
 
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
@@ -32,14 +38,200 @@ pub enum IntakeError {
     /// The store refuses the batch, and would refuse it again.
     #[error("the store refuses the batch")]
     Refused(#[source] sql::Error),
+    #[error("the batch cannot be laid out in columns")]
+    Layout(#[from] ArrowError),
+    #[error("the batch cannot be kept in the spool")]
+    Spool(#[from] std::io::Error),
 }
 
-/// The one way into the store for events, whatever their source. Clones share what is known of grids.
+/// How long a store that is away is asked again.
+#[derive(Clone, Debug)]
+pub enum Patience {
+    /// So long.
+    Up(Duration),
+    /// Until the process is asked to stop, and then so long.
+    UntilStopped(CancellationToken, Duration),
+}
+
+/// The one way into the store for events, whatever their source. Clones share everything.
 #[derive(Clone)]
 pub struct Intake {
     store: Store,
     grids: Grids,
-    clock: Clock,
+    patience: Patience,
     backoff: Backoff,
-    patience: Duration,
+    spool: Option<Arc<Spool>>,
+    health: StoreHealth,
+    metrics: Arc<Metrics>,
+    pending: Pending,
+}
+
+impl Intake {
+    /// An intake for a source that can repeat its batches by itself, such as a file.
+    pub fn new(store: Store, grids: Grids, context: &service::Context) -> Self {
+        Self {
+            store,
+            grids,
+            patience: Patience::Up(Duration::from_secs(60)),
+            backoff: Backoff { first: Duration::from_millis(100), most: Duration::from_secs(2) },
+            spool: None,
+            health: StoreHealth::new(context.health.clone()),
+            metrics: Arc::new(Metrics::new(&context.meter)),
+            pending: Pending::default(),
+        }
+    }
+
+    /// The same for a source that cannot: batches lie in `spool` from before their insert until after it.
+    pub fn with_spool(self, spool: Spool, patience: Patience) -> Self {
+        Self { spool: Some(Arc::new(spool)), patience, ..self }
+    }
+
+    pub fn store_health(&self) -> &StoreHealth {
+        &self.health
+    }
+
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    /// Signals among those stored that have no grid yet.
+    pub fn pending(&self) -> &Pending {
+        &self.pending
+    }
+
+    /// Stores predictions with their counts. Repeated with the same events and token it changes nothing more.
+    pub async fn insert(&self, events: Vec<Prediction>, token: &str) -> Result<(), IntakeError> {
+        let Some(newest) = events.iter().map(|event| event.received_at).max() else { return Ok(()) };
+        let known = self.patiently(|| self.grids.fresh_for(newest)).await?;
+        let n = events.len();
+        let (stream, streams) = off_the_runtime(move || {
+            let Counted { batch, streams } = batch::predictions(&events, &known)?;
+            Ok::<_, IntakeError>((serialised(batch)?, streams))
+        })
+        .await?;
+        self.insert_stream(Door::Intake, stream, token, n).await?;
+        for Summary { model, interval, first_received_at, ungridded } in streams {
+            for (signal, values) in ungridded {
+                self.pending.add(&model, &signal, values, first_received_at, interval);
+            }
+        }
+        Ok(())
+    }
+
+    pub async fn insert_outcomes(&self, outcomes: Vec<Outcome>, token: &str) -> Result<(), IntakeError> {
+        if outcomes.is_empty() {
+            return Ok(());
+        }
+        let n = outcomes.len();
+        let stream = off_the_runtime(move || serialised(batch::outcomes(&outcomes)?)).await?;
+        self.insert_stream(Door::Outcomes, stream, token, n).await
+    }
+
+    pub async fn insert_rejections(
+        &self,
+        rejections: Vec<Rejection>,
+        token: &str,
+    ) -> Result<(), IntakeError> {
+        if rejections.is_empty() {
+            return Ok(());
+        }
+        let stream = serialised(batch::rejections(&rejections)?)?;
+        self.insert_stream(Door::RejectedEvents, stream, token, rejections.len()).await
+    }
+
+    /// Finishes what an earlier process left behind.
+    pub async fn finish_spool(&self) -> Result<usize, IntakeError> {
+        let Some(spool) = &self.spool else { return Ok(0) };
+        let left = spool.left_behind()?;
+        for entry in &left {
+            let stream = entry.read()?;
+            self.patiently(|| self.store.insert_batch(entry.door, stream.clone(), &entry.token)).await?;
+            entry.remove()?;
+        }
+        Ok(left.len())
+    }
+
+    async fn insert_stream(
+        &self,
+        door: Door,
+        stream: Bytes,
+        token: &str,
+        rows: usize,
+    ) -> Result<(), IntakeError> {
+        let entry = match &self.spool {
+            Some(spool) => Some(spool.keep(door, token, stream.clone()).await?),
+            None => None,
+        };
+        let began = Moment::now();
+        let outcome = self.patiently(|| self.store.insert_batch(door, stream.clone(), token)).await;
+        self.metrics.inserted(door, rows, stream.len(), began.elapsed(), outcome.is_ok());
+        match (&outcome, entry) {
+            (Ok(()), Some(entry)) => entry.remove()?,
+            // It would be refused again: out of the way, for a person to look at.
+            (Err(IntakeError::Refused(error)), Some(entry)) => {
+                tracing::error!(%error, token, table = door.name(), "the store refuses a batch; it is kept in the spool's folder \"refused\"");
+                entry.set_aside()?;
+            }
+            _ => {}
+        }
+        outcome
+    }
+
+    /// Repeats `attempt` while the store is away.
+    async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, IntakeError>
+    where
+        F: Future<Output = Result<T, sql::Error>>,
+    {
+        let began = Moment::now();
+        let mut attempts = 0;
+        loop {
+            let outcome = tokio::time::timeout(ATTEMPT, attempt()).await.unwrap_or_else(|_| Err(slow()));
+            let error = match outcome {
+                Ok(value) => {
+                    self.health.answered();
+                    return Ok(value);
+                }
+                Err(error) if !error.is_transient() => {
+                    self.health.answered();
+                    return Err(IntakeError::Refused(error));
+                }
+                Err(error) => error,
+            };
+            self.health.away(&error);
+            let wait = self.backoff.random_wait(attempts);
+            attempts += 1;
+            if !self.may_wait(began, wait).await {
+                return Err(IntakeError::Away { waited: began.elapsed(), source: error });
+            }
+        }
+    }
+
+    /// Waits before the next attempt; false where there shall be none.
+    async fn may_wait(&self, began: Moment, wait: Duration) -> bool {
+        match &self.patience {
+            Patience::Up(most) if began.elapsed() + wait > *most => return false,
+            Patience::UntilStopped(stopper, most) if stopper.is_cancelled() && began.elapsed() > *most => {
+                return false;
+            }
+            _ => {}
+        }
+        tokio::time::sleep(wait).await;
+        true
+    }
+}
+
+fn slow() -> sql::Error {
+    sql::Error::Busy { code: 159, message: format!("no answer within {} s", ATTEMPT.as_secs()) }
+}
+
+fn serialised(batch: RecordBatch) -> Result<Bytes, IntakeError> {
+    sql::store::arrow_stream(&batch).map_err(IntakeError::Refused)
+}
+
+/// Runs what computes for long where it holds up nobody who waits.
+async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(value) => value,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use domain::contract::Contract;
 use domain::grid::{Bins, Grid};
-use domain::signal::segment;
+use domain::signal::{FEATURE, TAG, segment};
 use domain::time::{Clock, Instant};
 use sql::Store;
 use sql::grids::{StoredGrid, in_force};
@@ -42,10 +42,11 @@ pub struct Known {
     pub read_at: Instant,
     version: u64,
     models: HashMap<String, Arc<ModelGrids>>,
+    contracts: Arc<BTreeMap<String, Contract>>,
 }
 
 impl Known {
-    pub fn of(read_at: Instant, stored: Vec<StoredGrid>, contracts: &BTreeMap<String, Contract>) -> Self {
+    pub fn of(read_at: Instant, stored: Vec<StoredGrid>, contracts: Arc<BTreeMap<String, Contract>>) -> Self {
         let mut models: HashMap<String, ModelGrids> = HashMap::new();
         for stored in in_force(stored) {
             let model = models.entry(stored.grid.model.clone()).or_default();
@@ -60,11 +61,17 @@ impl Known {
             model.changes.dedup();
         }
         let models = models.into_iter().map(|(name, model)| (name, Arc::new(model))).collect();
-        Self { read_at, version: 0, models }
+        Self { read_at, version: 0, models, contracts }
     }
 
     pub fn model(&self, model: &str) -> Arc<ModelGrids> {
         self.models.get(model).cloned().unwrap_or_default()
+    }
+
+    /// Tags that the model's contract watches as dimensions.
+    pub fn watched_tags(&self, model: &str) -> impl Iterator<Item = &str> {
+        let segments = self.contracts.get(model).map(|contract| contract.segments.as_slice());
+        segments.unwrap_or_default().iter().filter_map(|name| name.strip_prefix(TAG))
     }
 
     pub fn models(&self) -> impl Iterator<Item = (&String, &Arc<ModelGrids>)> {
@@ -74,11 +81,7 @@ impl Known {
 
 /// The signal that carries a dimension's values.
 pub fn dimension_signal(dimension: &str) -> String {
-    if dimension.starts_with(domain::signal::TAG) {
-        dimension.to_owned()
-    } else {
-        format!("{}{dimension}", domain::signal::FEATURE)
-    }
+    if dimension.starts_with(TAG) { dimension.to_owned() } else { format!("{}{dimension}", FEATURE) }
 }
 
 fn dimensions(contract: &Contract, by_signal: &HashMap<String, Arc<StoredGrid>>) -> Vec<Dimension> {
@@ -161,10 +164,10 @@ impl Grids {
         let version = self.shared.store.grids_version().await?;
         let before = self.current();
         let known = if before.version == version && before.read_at > Instant::EPOCH {
-            Known { read_at, version, models: before.models.clone() }
+            Known { read_at, version, models: before.models.clone(), contracts: before.contracts.clone() }
         } else {
             let stored = self.shared.store.grids(None).await?;
-            Known { version, ..Known::of(read_at, stored, &self.shared.contracts) }
+            Known { version, ..Known::of(read_at, stored, self.shared.contracts.clone()) }
         };
         let known = Arc::new(known);
         *self.shared.known.write().unwrap_or_else(PoisonError::into_inner) = known.clone();
@@ -197,7 +200,7 @@ mod tests {
         let contracts = BTreeMap::from([("m".to_owned(), contract)]);
         let all =
             vec![stored("feature.origin", 5, 50), stored("tag.region", 9, 3), stored("feature.x", 5, 1)];
-        let model = Known::of(Instant::EPOCH, all, &contracts).model("m");
+        let model = Known::of(Instant::EPOCH, all, Arc::new(contracts)).model("m");
         let found: Vec<(&str, usize)> =
             model.dimensions.iter().map(|d| (d.name.as_str(), d.levels.len())).collect();
         assert_eq!(found, [("origin", segment::MOST), ("tag.region", 3)]);
@@ -207,7 +210,7 @@ mod tests {
     #[test]
     fn a_model_that_nobody_described_has_no_segments() {
         let model =
-            Known::of(Instant::EPOCH, vec![stored("feature.origin", 5, 2)], &BTreeMap::new()).model("m");
+            Known::of(Instant::EPOCH, vec![stored("feature.origin", 5, 2)], Arc::default()).model("m");
         assert!(model.dimensions.is_empty());
         assert_eq!(model.by_signal.len(), 1);
     }

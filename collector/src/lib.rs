@@ -6,9 +6,25 @@
 //! gathers what many requests bring; [`maker`] makes grids and counts again what came before them; `sources` are the doors; [`run`](mod@run) wires
 //! all of it.
 
+pub mod baseline;
+pub mod batch;
 pub mod config;
+pub mod count;
+pub mod decode;
+mod dictionary;
 pub mod event;
+mod health;
+pub mod import;
 pub mod intake;
 pub mod known;
+pub mod maker;
+pub mod metrics;
+pub mod queue;
+pub mod recount;
+pub mod run;
+pub mod sources;
+pub mod spool;
+pub mod table;
 
 pub use config::Config;
+pub use run::run;

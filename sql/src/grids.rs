@@ -21,20 +21,20 @@ pub struct StoredGrid {
 }
 
 #[derive(Row, Serialize, Deserialize)]
-struct GridRow {
-    model: String,
-    signal: String,
-    grid: u32,
-    kind: i8,
-    holds_from: i64,
-    edges: Vec<f64>,
-    lows: Vec<f64>,
-    highs: Vec<f64>,
-    levels: Vec<String>,
-    made_from: String,
-    made_of: u64,
-    announced_at: i64,
-    recounted_at: Option<i64>,
+pub(crate) struct GridRow {
+    pub model: String,
+    pub signal: String,
+    pub grid: u32,
+    pub kind: i8,
+    pub holds_from: i64,
+    pub edges: Vec<f64>,
+    pub lows: Vec<f64>,
+    pub highs: Vec<f64>,
+    pub levels: Vec<String>,
+    pub made_from: String,
+    pub made_of: u64,
+    pub announced_at: i64,
+    pub recounted_at: Option<i64>,
 }
 
 const NUMBER: i8 = 1;

@@ -2,8 +2,9 @@
 
 use std::sync::{Arc, LazyLock};
 
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Fields, Schema, SchemaRef, TimeUnit};
+
+use bytes::Bytes;
 
 use crate::error::Error;
 use crate::store::Store;
@@ -80,13 +81,44 @@ pub fn schema() -> SchemaRef {
     SCHEMA.clone()
 }
 
+/// The tables that take batches from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Door {
+    /// Predictions with their counts.
+    Intake,
+    Outcomes,
+    RejectedEvents,
+}
+
+impl Door {
+    pub const ALL: [Self; 3] = [Self::Intake, Self::Outcomes, Self::RejectedEvents];
+
+    /// The table's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Intake => "intake",
+            Self::Outcomes => "outcomes",
+            Self::RejectedEvents => "rejected_events",
+        }
+    }
+
+    pub fn schema(self) -> SchemaRef {
+        match self {
+            Self::Intake => schema(),
+            Self::Outcomes => crate::outcomes::schema(),
+            Self::RejectedEvents => crate::rejected_events::schema(),
+        }
+    }
+}
+
 impl Store {
-    /// Stores events and their counts. The same batch again under the same `token`, also after a failure of which
-    /// nobody knows how far it came, completes what is missing and doubles nothing.
+    /// Stores a batch of the door's schema, serialised by [`crate::store::arrow_stream`]; for the intake: events and
+    /// their counts. The same bytes again under the same `token`, also after a failure of which nobody knows how far it
+    /// came, complete what is missing and double nothing.
     ///
     /// # Errors
-    /// The store's; repeat with the same batch and token where [`Error::is_transient`].
-    pub async fn insert_intake(&self, batch: &RecordBatch, token: &str) -> Result<(), Error> {
-        self.insert_arrow("intake", batch, token).await
+    /// The store's; repeat with the same bytes and token where [`Error::is_transient`].
+    pub async fn insert_batch(&self, door: Door, stream: Bytes, token: &str) -> Result<(), Error> {
+        self.insert_arrow_stream(door.name(), &door.schema(), stream, token).await
     }
 }

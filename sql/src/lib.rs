@@ -17,6 +17,7 @@ pub mod changes;
 pub mod counts;
 pub mod deliveries;
 pub mod evaluations;
+pub mod grid_making;
 pub mod grids;
 pub mod imports;
 pub mod incident_events;

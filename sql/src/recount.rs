@@ -126,14 +126,20 @@ impl Store {
 
     /// Writes what the counts lack, signed; the hours follow by their view.
     pub async fn correct_counts(&self, stretch: &Stretch) -> Result<(), Error> {
+        for statement in self.counting(stretch) {
+            without_tokens(statement).execute().await?;
+        }
+        Ok(())
+    }
+
+    /// The statements that write what the counts lack.
+    pub(crate) fn counting(&self, stretch: &Stretch) -> Vec<Query> {
         let text = format!(
             "INSERT INTO signal_minutes (model, version, environment, grid, segment, signal, minute, bin, n) \
              SELECT {{model:String}}, version, environment, grid, segment, signal, minute, bin, n FROM ({COUNTS})"
         );
-        for signals in stretch.signals.chunks(SIGNALS_AT_ONCE) {
-            without_tokens(self.bound(&text, stretch, signals)).execute().await?;
-        }
-        Ok(())
+        let parts = stretch.signals.chunks(SIGNALS_AT_ONCE);
+        parts.map(|signals| self.bound(&text, stretch, signals)).collect()
     }
 
     /// How many minutes of moments differ from the raw events.
@@ -144,12 +150,16 @@ impl Store {
 
     /// Writes what the moments lack. Extremes can only be widened.
     pub async fn correct_moments(&self, stretch: &Stretch) -> Result<(), Error> {
+        Ok(without_tokens(self.summing(stretch)).execute().await?)
+    }
+
+    pub(crate) fn summing(&self, stretch: &Stretch) -> Query {
         let text = format!(
             "INSERT INTO signal_moments (model, version, environment, segment, signal, minute, n, sum, \
              sum_of_squares, least, greatest) SELECT {{model:String}}, version, environment, segment, signal, minute, \
              n, total, squares, lowest, highest FROM ({MOMENTS})"
         );
-        Ok(without_tokens(self.bound(&text, stretch, &[])).execute().await?)
+        self.bound(&text, stretch, &[])
     }
 
     /// How many minutes of traffic differ from the raw events.
@@ -160,12 +170,16 @@ impl Store {
 
     /// Writes what the traffic lacks.
     pub async fn correct_traffic(&self, stretch: &Stretch) -> Result<(), Error> {
+        Ok(without_tokens(self.tallying(stretch)).execute().await?)
+    }
+
+    pub(crate) fn tallying(&self, stretch: &Stretch) -> Query {
         let text = format!(
             "INSERT INTO traffic_minutes (model, version, environment, segment, minute, events, errors, first_event, \
              last_event, largest_lag_ms, last_received_at) SELECT {{model:String}}, version, environment, segment, \
              minute, events, errors, earliest, latest, lag, received FROM ({TRAFFIC})"
         );
-        Ok(without_tokens(self.bound(&text, stretch, &[])).execute().await?)
+        self.bound(&text, stretch, &[])
     }
 
     /// The days of `interval` that hold events of `model`, raw or counted, ascending.

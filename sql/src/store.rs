@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use arrow::datatypes::Schema;
 use arrow::ipc::reader::StreamReader;
 use arrow::ipc::writer::StreamWriter;
+use bytes::Bytes;
 use clickhouse::Client;
 use clickhouse::query::Query;
 
@@ -92,24 +94,19 @@ impl Store {
         reader.collect::<Result<Vec<_>, _>>().map_err(unexpected)
     }
 
-    /// Inserts one record batch as one block: how everything large is written.
+    /// Inserts one record batch, serialised by [`arrow_stream`], as one block: how everything large is written.
     ///
-    /// `token` makes the insert repeatable: the same batch under the same token changes nothing, in the table and in
+    /// `token` makes the insert repeatable: the same bytes under the same token change nothing, in the table and in
     /// everything that its views feed.
-    pub(crate) async fn insert_arrow(
+    pub(crate) async fn insert_arrow_stream(
         &self,
         table: &str,
-        batch: &RecordBatch,
+        schema: &Schema,
+        stream: Bytes,
         token: &str,
     ) -> Result<(), Error> {
-        let mut buffer = Vec::with_capacity(batch.get_array_memory_size() + 4_096);
-        let problem =
-            |error: arrow::error::ArrowError| Error::Refused { code: 0, message: error.to_string() };
-        let mut writer = StreamWriter::try_new(&mut buffer, &batch.schema()).map_err(problem)?;
-        writer.write(batch).and_then(|()| writer.finish()).map_err(problem)?;
-        drop(writer);
         let columns: Vec<String> =
-            batch.schema().fields().iter().map(|field| format!("`{}`", field.name())).collect();
+            schema.fields().iter().map(|field| format!("`{}`", field.name())).collect();
         let statement = format!("INSERT INTO {table} ({}) FORMAT ArrowStream", columns.join(", "));
         let mut insert = self
             .client
@@ -122,7 +119,20 @@ impl Store {
             .with_setting("max_insert_block_size", "10000000")
             .with_setting("min_insert_block_size_rows", "10000000")
             .with_setting("min_insert_block_size_bytes", "10000000000");
-        insert.send(buffer.into()).await?;
+        insert.send(stream).await?;
         Ok(insert.end().await?)
     }
+}
+
+/// A record batch as the bytes that travel.
+///
+/// # Errors
+/// Where the batch cannot be written, which its schema rules out.
+pub fn arrow_stream(batch: &RecordBatch) -> Result<Bytes, Error> {
+    let mut buffer = Vec::with_capacity(batch.get_array_memory_size() + 4_096);
+    let problem = |error: arrow::error::ArrowError| Error::Refused { code: 0, message: error.to_string() };
+    let mut writer = StreamWriter::try_new(&mut buffer, &batch.schema()).map_err(problem)?;
+    writer.write(batch).and_then(|()| writer.finish()).map_err(problem)?;
+    drop(writer);
+    Ok(buffer.into())
 }

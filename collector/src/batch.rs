@@ -1,0 +1,233 @@
+//! From understood events to the record batches that the store takes: predictions with their counts, outcomes,
+//! rejections.
+
+mod columns;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt16Array, UInt32Array};
+use arrow::error::ArrowError;
+use domain::signal::TAG;
+use domain::time::{Instant, Interval};
+
+use self::columns::{instants, keyed, list, lists, named, tags, vectors};
+use crate::count::{Segments, SignalNumbers, Tally, count};
+use crate::dictionary::Dictionary;
+use crate::event::{Outcome, Prediction, Rejection};
+use crate::known::Known;
+use crate::table::{Entries, Stream, Table, streams};
+
+/// Predictions laid out for the store.
+#[derive(Clone, Debug)]
+pub struct Counted {
+    pub batch: RecordBatch,
+    pub streams: Vec<Summary>,
+}
+
+/// What a batch holds of one (model, version, environment).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Summary {
+    pub model: String,
+    /// Event time.
+    pub interval: Interval,
+    pub first_received_at: Instant,
+    /// Signals without a grid in force, with how many values they have.
+    pub ungridded: Vec<(String, u64)>,
+}
+
+/// One insert into `intake`: the events and, on the first event of each stream, its counts.
+///
+/// # Errors
+/// None that outside input can cause: the columns are built to the schema.
+pub fn predictions(events: &[Prediction], known: &Known) -> Result<Counted, ArrowError> {
+    let streams = streams(events);
+    // The models' grids are held here, so that their names outlive the dictionary of signals.
+    let models: BTreeMap<&str, _> =
+        streams.iter().map(|stream| (stream.model.as_str(), known.model(stream.model))).collect();
+    let mut table = Table::of(events);
+    let numbers: BTreeMap<&str, SignalNumbers> =
+        models.iter().map(|(name, model)| (*name, SignalNumbers::of(model, &mut table))).collect();
+    let mut segments = Segments::default();
+    let tallies: Vec<(usize, Tally)> = streams
+        .iter()
+        .map(|stream| {
+            let model = stream.model.as_str();
+            let tally = count(&table, stream, &models[model], &numbers[model], &mut segments);
+            (stream.rows[0] as usize, tally)
+        })
+        .collect();
+    let mut columns = event_columns(&table);
+    columns.extend(count_columns(events.len(), &tallies, &segments, &table.signals));
+    let summaries = streams
+        .iter()
+        .zip(&tallies)
+        .map(|(stream, (_, tally))| summary(&table, stream, tally, known))
+        .collect();
+    Ok(Counted { batch: RecordBatch::try_new(sql::intake::schema(), columns)?, streams: summaries })
+}
+
+fn summary(table: &Table<'_>, stream: &Stream<'_>, tally: &Tally, known: &Known) -> Summary {
+    let model = known.model(stream.model);
+    let events = || stream.rows.iter().map(|row| &table.events[*row as usize]);
+    let first = events().map(|event| event.timestamp).min().unwrap_or_default();
+    let last = events().map(|event| event.timestamp).max().unwrap_or_default();
+    let carried = tally.ungridded.iter().map(|(signal, n)| (table.signals.text(*signal).to_owned(), *n));
+    let tags = known.watched_tags(stream.model).map(|tag| {
+        let carried =
+            events().filter(|event| event.tags.iter().any(|(name, _)| name.as_str() == tag)).count();
+        (format!("{TAG}{tag}"), carried as u64)
+    });
+    Summary {
+        model: stream.model.to_string(),
+        interval: Interval::new(first, last.saturating_add(Duration::from_millis(1))),
+        first_received_at: events().map(|event| event.received_at).min().unwrap_or_default(),
+        // A grid that is announced but does not hold yet is a grid.
+        ungridded: carried
+            .chain(tags)
+            .filter(|(signal, n)| *n > 0 && !model.by_signal.contains_key(signal))
+            .collect(),
+    }
+}
+
+fn event_columns(table: &Table<'_>) -> Vec<ArrayRef> {
+    let events = table.events;
+    let text = |of: fn(&Prediction) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(events.iter().map(of)))
+    };
+    let signals: ArrayRef = Arc::new(StringArray::from_iter_values(table.signals.texts()));
+    let categories = columns::dictionary_values(&table.categories.values, &table.categories_seen);
+    vec![
+        text(|event| &event.id),
+        named(events, |event| &event.model),
+        named(events, |event| &event.version),
+        named(events, |event| &event.environment),
+        instants(events.iter().map(|event| event.timestamp)),
+        instants(events.iter().map(|event| event.received_at)),
+        keyed(&table.numbers, &signals, Arc::new(Float64Array::from(table.numbers.values.clone()))),
+        keyed(&table.categories, &signals, categories),
+        vectors(events),
+        lists(events),
+        tags(events),
+        text(|event| &event.error),
+        text(|event| &event.trace_id),
+        named(events, |event| &event.source),
+    ]
+}
+
+fn count_columns(
+    events: usize,
+    tallies: &[(usize, Tally)],
+    segments: &Segments,
+    signals: &Dictionary<'_>,
+) -> Vec<ArrayRef> {
+    let segment = |number: u32| segments.texts()[number as usize].as_str();
+    let signal = |number: u32| signals.text(number);
+    let counts = || tallies.iter().flat_map(|(_, tally)| &tally.counts);
+    let moments = || tallies.iter().flat_map(|(_, tally)| &tally.moments);
+    let traffic = || tallies.iter().flat_map(|(_, tally)| &tally.traffic);
+    let lay = |length: fn(&Tally) -> usize, parts: Vec<ArrayRef>| -> Vec<ArrayRef> {
+        let offsets = columns::offsets_on_rows(events, tallies.iter().map(|(row, t)| (*row, length(t))));
+        parts.into_iter().map(|values| list(offsets.clone(), values)).collect()
+    };
+    let mut all = lay(
+        |tally| tally.counts.len(),
+        vec![
+            Arc::new(StringArray::from_iter_values(counts().map(|row| segment(row.segment)))),
+            Arc::new(StringArray::from_iter_values(counts().map(|row| signal(row.signal)))),
+            Arc::new(UInt32Array::from_iter_values(counts().map(|row| row.grid.0))),
+            Arc::new(UInt32Array::from_iter_values(counts().map(|row| row.minute))),
+            Arc::new(UInt16Array::from_iter_values(counts().map(|row| row.bin.0))),
+            Arc::new(Int64Array::from_iter_values(counts().map(|row| row.n))),
+        ],
+    );
+    let float = |of: fn(&domain::baseline::Moments) -> f64| -> ArrayRef {
+        Arc::new(Float64Array::from_iter_values(moments().map(|row| of(&row.moments))))
+    };
+    all.extend(lay(
+        |tally| tally.moments.len(),
+        vec![
+            Arc::new(StringArray::from_iter_values(moments().map(|row| segment(row.segment)))),
+            Arc::new(StringArray::from_iter_values(moments().map(|row| signal(row.signal)))),
+            Arc::new(UInt32Array::from_iter_values(moments().map(|row| row.minute))),
+            Arc::new(Int64Array::from_iter_values(moments().map(|row| row.moments.n as i64))),
+            float(|moments| moments.sum),
+            float(|moments| moments.sum_of_squares),
+            float(|moments| moments.least),
+            float(|moments| moments.greatest),
+        ],
+    ));
+    let whole = |of: fn(&crate::count::TrafficRow) -> i64| -> ArrayRef {
+        Arc::new(Int64Array::from_iter_values(traffic().map(of)))
+    };
+    all.extend(lay(
+        |tally| tally.traffic.len(),
+        vec![
+            Arc::new(StringArray::from_iter_values(traffic().map(|row| segment(row.segment)))),
+            Arc::new(UInt32Array::from_iter_values(traffic().map(|row| row.minute))),
+            whole(|row| row.events),
+            whole(|row| row.errors),
+            whole(|row| row.first_event.millis()),
+            whole(|row| row.last_event.millis()),
+            whole(|row| row.largest_lag_ms),
+        ],
+    ));
+    all
+}
+
+/// One insert into `outcomes`.
+///
+/// # Errors
+/// None that outside input can cause.
+pub fn outcomes(outcomes: &[Outcome]) -> Result<RecordBatch, ArrowError> {
+    let mut signals = Dictionary::default();
+    let mut seen = Dictionary::default();
+    let mut numbers = Entries::with_capacity(outcomes.len(), outcomes.len());
+    let mut categories = Entries::with_capacity(outcomes.len(), outcomes.len());
+    for outcome in outcomes {
+        for (name, value) in &outcome.numbers {
+            numbers.push(signals.index(name), *value);
+        }
+        numbers.end_row();
+        for (name, value) in &outcome.categories {
+            categories.push(signals.index(name), seen.index(value) as i32);
+        }
+        categories.end_row();
+    }
+    let names: ArrayRef = Arc::new(StringArray::from_iter_values(signals.texts()));
+    let columns: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(outcomes.iter().map(|outcome| &outcome.id))),
+        named(outcomes, |outcome| &outcome.model),
+        instants(outcomes.iter().map(|outcome| outcome.timestamp)),
+        instants(outcomes.iter().map(|outcome| outcome.received_at)),
+        keyed(&numbers, &names, Arc::new(Float64Array::from(numbers.values.clone()))),
+        keyed(&categories, &names, columns::dictionary_values(&categories.values, &seen)),
+        named(outcomes, |outcome| &outcome.source),
+    ];
+    RecordBatch::try_new(sql::outcomes::schema(), columns)
+}
+
+/// One insert into `rejected_events`.
+///
+/// # Errors
+/// None that outside input can cause.
+pub fn rejections(rejections: &[Rejection]) -> Result<RecordBatch, ArrowError> {
+    let text = |of: fn(&Rejection) -> &str| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(rejections.iter().map(of)))
+    };
+    let columns: Vec<ArrayRef> = vec![
+        instants(rejections.iter().map(|rejection| rejection.received_at)),
+        text(|rejection| &rejection.model),
+        text(|rejection| rejection.kind.name()),
+        text(|rejection| &rejection.source),
+        text(|rejection| &rejection.position),
+        text(|rejection| &rejection.field),
+        text(|rejection| &rejection.reason),
+        text(|rejection| &rejection.payload),
+    ];
+    RecordBatch::try_new(sql::rejected_events::schema(), columns)
+}
+
+#[cfg(test)]
+mod tests {}

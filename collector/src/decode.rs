@@ -1,0 +1,170 @@
+//! Reads events from JSON: an object, an array, or one object a line. A bad event is refused by itself, with the field
+//! that is wrong and what would be right; the others are taken.
+//!
+//! Invariant: every event of a body comes out once, understood or refused, under its index.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+mod draft;
+mod fields;
+mod names;
+mod nonfinite;
+mod scalar;
+mod split;
+mod values;
+
+use domain::time::Instant;
+
+use self::draft::Draft;
+pub use self::names::Names;
+pub use self::split::Framing;
+use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
+
+/// What holds for every event of a body.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    pub received_at: Instant,
+    pub source: Name,
+    /// Events that happened before are refused: they would be dropped by retention.
+    pub oldest: Instant,
+    /// Events that happen later are refused: the sender's clock is wrong.
+    pub newest: Instant,
+    /// The models that may be written; all where none is named.
+    pub models: Vec<String>,
+}
+
+/// Bad events in one body, beyond which the whole body is refused: it is something else than events.
+pub const MOST_REFUSED: usize = 10_000;
+
+/// An event that was refused.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Refused {
+    pub index: usize,
+    /// Empty where it is no single field.
+    pub field: String,
+    pub error: String,
+    pub model: String,
+    pub payload: String,
+    /// Whether only the sender's rights are missing.
+    pub forbidden: bool,
+}
+
+impl Refused {
+    pub fn rejection(&self, kind: Kind, rules: &Rules) -> Rejection {
+        Rejection {
+            received_at: rules.received_at,
+            model: self.model.clone(),
+            kind,
+            source: rules.source.to_string(),
+            position: self.index.to_string(),
+            field: self.field.clone(),
+            reason: self.error.clone(),
+            payload: self.payload.clone(),
+        }
+    }
+}
+
+/// The events of a body.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Decoded<E> {
+    pub events: Vec<E>,
+    pub refused: Vec<Refused>,
+}
+
+/// A body that is no list of events.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the body is empty; send a JSON object, an array of objects, or one object a line")]
+    Empty,
+    #[error("the body begins with \"{0}\"; send a JSON object, an array of objects, or one object a line")]
+    NoEvents(char),
+    #[error("the array does not end: the body was cut, or a quote or bracket is missing (event {index})")]
+    Open { index: usize },
+    #[error("there is more after the end of the array")]
+    Trailing,
+    #[error("more than {MOST_REFUSED} events are wrong, the first of them: {first}")]
+    TooManyRefused { first: String },
+}
+
+/// A problem of one event.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Problem {
+    pub field: String,
+    pub error: String,
+    pub forbidden: bool,
+}
+
+impl Problem {
+    fn of(field: impl Into<String>, error: impl Into<String>) -> Self {
+        Self { field: field.into(), error: error.into(), forbidden: false }
+    }
+}
+
+pub fn predictions(
+    body: &[u8],
+    framing: Framing,
+    names: &mut Names,
+    rules: &Rules,
+) -> Result<Decoded<Prediction>, Unreadable> {
+    each(body, framing, |text| read(text, Kind::Prediction, names, |draft| draft.prediction(rules)))
+}
+
+pub fn outcomes(
+    body: &[u8],
+    framing: Framing,
+    names: &mut Names,
+    rules: &Rules,
+) -> Result<Decoded<Outcome>, Unreadable> {
+    each(body, framing, |text| read(text, Kind::Outcome, names, |draft| draft.outcome(rules)))
+}
+
+fn each<E>(
+    body: &[u8],
+    framing: Framing,
+    mut read: impl FnMut(&[u8]) -> Result<E, (Problem, String)>,
+) -> Result<Decoded<E>, Unreadable> {
+    let mut decoded = Decoded { events: Vec::new(), refused: Vec::<Refused>::new() };
+    for (index, text) in split::split(body, framing)?.enumerate() {
+        let text = text?;
+        match read(text) {
+            Ok(event) => decoded.events.push(event),
+            Err((problem, model)) => {
+                if let (MOST_REFUSED, Some(first)) = (decoded.refused.len(), decoded.refused.first()) {
+                    let first = format!("event {}: {}", first.index, first.error);
+                    return Err(Unreadable::TooManyRefused { first });
+                }
+                let Problem { field, error, forbidden } = problem;
+                let payload = cut_payload(text);
+                decoded.refused.push(Refused { index, field, error, model, payload, forbidden });
+            }
+        }
+    }
+    Ok(decoded)
+}
+
+/// Reads one event; where it is refused, says for which model as far as that is known.
+fn read<E>(
+    text: &[u8],
+    kind: Kind,
+    names: &mut Names,
+    finish: impl FnOnce(Draft<'_>) -> Result<E, (Problem, String)>,
+) -> Result<E, (Problem, String)> {
+    let mut draft = Draft::new(kind, names);
+    match fields::read(text, &mut draft) {
+        Ok(()) => finish(draft),
+        Err(error) => {
+            // Python's json module writes NaN and Infinity as they are; they mean a number that is none.
+            if let Some(quoted) = nonfinite::quoted(text) {
+                let mut again = Draft::new(kind, draft.into_names());
+                if fields::read(&quoted, &mut again).is_ok() {
+                    return finish(again);
+                }
+                return Err((Problem::of("", format!("is no valid JSON: {error}")), again.model_name()));
+            }
+            Err((Problem::of("", format!("is no valid JSON: {error}")), draft.model_name()))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {}

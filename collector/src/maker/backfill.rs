@@ -1,0 +1,149 @@
+//! Counts by a grid what was received before it held, a day of event time after the other, each under a token of its
+//! own: several collectors may do it at once, and one that died is taken up where it stopped.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::time::{DAY, Instant, Interval};
+use sql::grids::StoredGrid;
+use sql::recount::{CountedBy, Stretch, Watched};
+
+use super::Maker;
+use crate::known::ModelGrids;
+
+/// Grids of a model that hold from the same instant.
+pub(super) struct Group<'a> {
+    pub model: &'a str,
+    pub holds_from: Instant,
+    pub grids: Vec<Arc<StoredGrid>>,
+    pub known: &'a ModelGrids,
+}
+
+impl Maker {
+    /// Counts for all grids that hold and have settled but were not counted back yet.
+    pub(super) async fn count_what_came_before(&self) -> Result<(), sql::Error> {
+        let known = self.grids.current();
+        let mut is_reloaded = false;
+        for (model, known) in known.models() {
+            for group in groups(model, known) {
+                if !self.is_settled(group.holds_from) {
+                    continue;
+                }
+                if !is_reloaded {
+                    self.store.reload_grid_dictionaries().await?;
+                    is_reloaded = true;
+                }
+                self.count_back(&group).await?;
+                self.sum_initial_baseline(&group).await?;
+                self.mark_counted(&group).await?;
+            }
+        }
+        if is_reloaded {
+            self.grids.refresh().await?;
+        }
+        Ok(())
+    }
+
+    async fn count_back(&self, group: &Group<'_>) -> Result<(), sql::Error> {
+        for day in self.store.days_of(group.model, all_time()).await? {
+            let day = Interval::new(day.at, day.at.saturating_add(DAY));
+            let token =
+                format!("grids-{}-{}-{}", group.model, group.holds_from.millis(), day.start.seconds());
+            let [first, second] = group.stretches(day);
+            if !first.signals.is_empty() {
+                self.store.backfill_counts(&first, &format!("{token}-a")).await?;
+            }
+            if !second.watched.is_empty() {
+                self.store.backfill_counts(&second, &format!("{token}-b")).await?;
+                self.store.backfill_moments(&second, &format!("{token}-m")).await?;
+                self.store.backfill_traffic(&second, &format!("{token}-t")).await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn mark_counted(&self, group: &Group<'_>) -> Result<(), sql::Error> {
+        let now = self.clock.now();
+        let marked: Vec<StoredGrid> = group
+            .grids
+            .iter()
+            .map(|stored| StoredGrid { recounted_at: Some(now), ..(**stored).clone() })
+            .collect();
+        self.store.write_grids(&marked).await?;
+        tracing::info!(model = group.model, signals = marked.len(), "counted what came before the grids");
+        Ok(())
+    }
+}
+
+/// The grids of a model that were not counted back, those that hold first before the others.
+fn groups<'a>(model: &'a str, known: &'a ModelGrids) -> Vec<Group<'a>> {
+    let mut by_instant: BTreeMap<Instant, Vec<Arc<StoredGrid>>> = BTreeMap::new();
+    for stored in known.by_signal.values().filter(|stored| stored.recounted_at.is_none()) {
+        by_instant.entry(stored.grid.holds_from).or_default().push(stored.clone());
+    }
+    let group = |(holds_from, mut grids): (Instant, Vec<Arc<StoredGrid>>)| {
+        grids.sort_by(|a, b| a.grid.signal.cmp(&b.grid.signal));
+        Group { model, holds_from, grids, known }
+    };
+    by_instant.into_iter().map(group).collect()
+}
+
+impl Group<'_> {
+    /// What is counted of a day. First the group's signals, in all events and in the segments of dimensions known
+    /// before; then every signal known by now in the segments of dimensions that hold from the same instant. So each
+    /// pair of a signal and a dimension is counted once: by the group of whichever holds later.
+    fn stretches(&self, day: Interval) -> [Stretch; 2] {
+        let stretch = |signals: Vec<CountedBy>, watched: Vec<Watched>, whole: bool| Stretch {
+            model: self.model.to_owned(),
+            interval: day,
+            received_before: Some(self.holds_from),
+            signals,
+            watched,
+            whole,
+            compared: false,
+        };
+        let earlier = self.watched(|holds_from| holds_from < self.holds_from);
+        let same = self.watched(|holds_from| holds_from == self.holds_from);
+        let own = self.grids.iter().map(|stored| counted_by(stored)).collect();
+        [stretch(own, earlier, true), stretch(self.known_by_then(), same, false)]
+    }
+
+    fn watched(&self, holds: impl Fn(Instant) -> bool) -> Vec<Watched> {
+        let dimensions = self.known.dimensions.iter().filter(|dimension| holds(dimension.holds_from));
+        dimensions
+            .map(|dimension| Watched {
+                dimension: dimension.name.clone(),
+                signal: dimension.signal.clone(),
+                levels: dimension.levels.clone(),
+            })
+            .collect()
+    }
+
+    fn known_by_then(&self) -> Vec<CountedBy> {
+        let grids = self.known.by_signal.values();
+        let mut known: Vec<CountedBy> = grids
+            .filter(|stored| stored.grid.holds_from <= self.holds_from)
+            .map(|stored| counted_by(stored))
+            .collect();
+        known.sort_by(|a, b| a.signal.cmp(&b.signal));
+        known
+    }
+
+    /// All dimensions that are known by now.
+    pub(super) fn all_watched(&self) -> Vec<Watched> {
+        self.watched(|holds_from| holds_from <= self.holds_from)
+    }
+}
+
+pub(super) fn counted_by(stored: &StoredGrid) -> CountedBy {
+    CountedBy {
+        signal: stored.grid.signal.clone(),
+        grid: stored.grid.id,
+        is_numeric: stored.grid.is_numeric(),
+    }
+}
+
+/// All that the tables can hold.
+fn all_time() -> Interval {
+    Interval::new(Instant::EPOCH, Instant::from_seconds(i64::from(u32::MAX)))
+}

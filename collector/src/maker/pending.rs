@@ -1,0 +1,122 @@
+//! Signals that have no grid yet: how many values of each were stored, and since when.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use domain::signal::is_duration;
+use domain::time::{Instant, Interval};
+
+use crate::config;
+use crate::known::Known;
+
+/// Signals of one model that wait at most. A sender of random names must not fill the memory; what is beyond waits
+/// until others have their grids.
+const MOST: usize = 10_000;
+
+/// Shared by those who store events and the maker.
+#[derive(Clone, Debug, Default)]
+pub struct Pending(Arc<Mutex<HashMap<String, Waiting>>>);
+
+#[derive(Debug)]
+struct Waiting {
+    /// The event time in which their values lie.
+    interval: Interval,
+    signals: BTreeMap<String, Signal>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Signal {
+    values: u64,
+    since: Instant,
+}
+
+/// Signals of a model whose time has come.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Due {
+    pub model: String,
+    pub interval: Interval,
+    pub signals: Vec<String>,
+}
+
+impl Pending {
+    /// Adds `values` of a signal that were stored.
+    pub fn add(&self, model: &str, signal: &str, values: u64, received_at: Instant, interval: Interval) {
+        let mut models = self.lock();
+        let waiting =
+            models.entry(model.to_owned()).or_insert_with(|| Waiting { interval, signals: BTreeMap::new() });
+        waiting.interval.start = waiting.interval.start.min(interval.start);
+        waiting.interval.end = waiting.interval.end.max(interval.end);
+        if let Some(known) = waiting.signals.get_mut(signal) {
+            known.values += values;
+            known.since = known.since.min(received_at);
+        } else if waiting.signals.len() < MOST {
+            waiting.signals.insert(signal.to_owned(), Signal { values, since: received_at });
+        }
+    }
+
+    /// Forgets signals that have a grid now.
+    pub fn forget(&self, known: &Known) {
+        self.lock().retain(|name, waiting| {
+            let model = known.model(name);
+            waiting.signals.retain(|signal, _| !model.by_signal.contains_key(signal));
+            !waiting.signals.is_empty()
+        });
+    }
+
+    /// What is to get its grid now: signals with enough values, or after the first hour; durations at once.
+    pub fn due(&self, now: Instant, config: &config::Grids) -> Vec<Due> {
+        let first_hour = Duration::from_secs(config.first_hour_s);
+        let is_due = |name: &str, signal: &Signal| {
+            is_duration(name) || signal.values >= config.values || now.since(signal.since) >= first_hour
+        };
+        let models = self.lock();
+        let due = models.iter().map(|(model, waiting)| Due {
+            model: model.clone(),
+            interval: waiting.interval,
+            signals: waiting
+                .signals
+                .iter()
+                .filter(|(name, signal)| is_due(name, signal))
+                .map(|(name, _)| name.clone())
+                .collect(),
+        });
+        due.filter(|due| !due.signals.is_empty()).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn due(pending: &Pending, now: i64) -> Vec<String> {
+        let due = pending.due(Instant::from_seconds(now), &config::Grids::default());
+        due.into_iter().flat_map(|due| due.signals).collect()
+    }
+
+    #[test]
+    fn a_signal_is_due_with_its_values_or_after_an_hour_and_a_duration_at_once() {
+        let pending = Pending::default();
+        let interval = Interval::new(Instant::from_seconds(5), Instant::from_seconds(9));
+        for (signal, values) in [("feature.many", 4_999), ("feature.few", 3), ("latency_ms", 1)] {
+            pending.add("m", signal, values, Instant::from_seconds(10), interval);
+        }
+        assert_eq!(due(&pending, 11), ["latency_ms"]);
+        pending.add("m", "feature.many", 1, Instant::from_seconds(12), interval);
+        assert_eq!(due(&pending, 12), ["feature.many", "latency_ms"]);
+        assert_eq!(due(&pending, 3_610).len(), 3);
+    }
+
+    #[test]
+    fn names_without_end_do_not_fill_the_memory() {
+        let pending = Pending::default();
+        let interval = Interval::new(Instant::EPOCH, Instant::EPOCH);
+        (0..2 * MOST)
+            .for_each(|n| pending.add("m", &format!("feature.{n}"), 5_000, Instant::EPOCH, interval));
+        assert_eq!(due(&pending, 0).len(), MOST);
+    }
+}

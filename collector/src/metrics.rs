@@ -1,0 +1,77 @@
+//! What the collector measures of itself.
+
+use std::time::Duration;
+
+use opentelemetry::KeyValue;
+use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
+use sql::intake::Door;
+
+use crate::event::Kind;
+
+#[derive(Debug)]
+pub struct Metrics {
+    events: Counter<u64>,
+    rejected: Counter<u64>,
+    answers: Counter<u64>,
+    rows: Histogram<u64>,
+    bytes: Histogram<u64>,
+    seconds: Histogram<f64>,
+    waiting: Gauge<u64>,
+    grids: Counter<u64>,
+}
+
+impl Metrics {
+    pub fn new(meter: &Meter) -> Self {
+        let counter =
+            |name: &'static str, text: &'static str| meter.u64_counter(name).with_description(text).build();
+        let sizes = |name: &'static str, text: &'static str, bounds: Vec<f64>| {
+            meter.u64_histogram(name).with_description(text).with_boundaries(bounds).build()
+        };
+        Self {
+            events: counter("leeway_collector_events_total", "events accepted"),
+            rejected: counter("leeway_collector_rejected_events_total", "events refused"),
+            answers: counter("leeway_collector_answers_total", "requests answered, by status"),
+            rows: sizes("leeway_collector_batch_rows", "rows of an insert", powers_of_ten(6)),
+            bytes: sizes("leeway_collector_batch_bytes", "bytes of an insert", powers_of_ten(8)),
+            seconds: meter
+                .f64_histogram("leeway_collector_insert_seconds")
+                .with_description("how long an insert took, with its repetitions")
+                .with_boundaries(vec![0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0])
+                .build(),
+            waiting: meter
+                .u64_gauge("leeway_collector_waiting_bytes")
+                .with_description("unpacked bodies that wait to be stored")
+                .build(),
+            grids: counter("leeway_collector_grids_total", "grids announced"),
+        }
+    }
+
+    pub fn inserted(&self, door: Door, rows: usize, bytes: usize, took: Duration, is_ok: bool) {
+        let of = [KeyValue::new("table", door.name()), KeyValue::new("ok", is_ok)];
+        self.rows.record(rows as u64, &of);
+        self.bytes.record(bytes as u64, &of);
+        self.seconds.record(took.as_secs_f64(), &of);
+    }
+
+    pub fn answered(&self, status: u16) {
+        self.answers.add(1, &[KeyValue::new("status", i64::from(status))]);
+    }
+
+    pub fn events(&self, kind: Kind, source: &'static str, accepted: usize, rejected: usize) {
+        let of = [KeyValue::new("kind", kind.name()), KeyValue::new("source", source)];
+        self.events.add(accepted as u64, &of);
+        self.rejected.add(rejected as u64, &of);
+    }
+
+    pub fn waiting(&self, bytes: usize) {
+        self.waiting.record(bytes as u64, &[]);
+    }
+
+    pub fn grids(&self, made: usize) {
+        self.grids.add(made as u64, &[]);
+    }
+}
+
+fn powers_of_ten(most: i32) -> Vec<f64> {
+    (0..=most).map(|power| 10_f64.powi(power)).collect()
+}

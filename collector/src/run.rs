@@ -1,0 +1,88 @@
+//! Runs the collector: opens its doors, stores what comes, makes grids; on the way out stores what it holds.
+
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use service::Context;
+use sql::Store;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+use crate::config::Config;
+use crate::intake::{Intake, Patience};
+use crate::known::Grids;
+use crate::maker::Maker;
+use crate::queue::Queue;
+use crate::sources::http::{Http, Queues};
+use crate::spool::Spool;
+
+/// How long a store that is away is still asked when the process is to stop; then batches stay in the spool. Leaves
+/// time for an orderly end within [`service::stop::DEADLINE`].
+const LAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// Runs until the context's stopper is cancelled and everything accepted is stored or lies in the spool.
+///
+/// # Errors
+/// Where the configuration, the spool or the address cannot be used.
+pub async fn run(config: Config, context: Context, store: Store, operations: Router) -> anyhow::Result<()> {
+    config.check().context("the section [collector] is not in order")?;
+    let listener = service::http::listen(&config.listen).await?;
+    let spool = Spool::open(&config.spool_dir)?;
+    let grids = Grids::new(store.clone(), &context, config.grids.freshness());
+    let patience = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
+    let intake = Intake::new(store.clone(), grids.clone(), &context).with_spool(spool, patience);
+    let leftover = tokio::spawn(finish_spool(intake.clone()));
+    let (queues, stored) = queues(&config, &intake);
+    let kept_days = store.config().retention.events_days;
+    let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone())?;
+    let maker = Maker::new(store, grids, &config.grids, &context, &intake);
+    let making = tokio::spawn(maker.run(context.stopper.clone()));
+    tracing::info!(address = %listener.local_addr()?, "the collector listens");
+    serve(listener, http.router().merge(operations), context.stopper.clone()).await?;
+    // The server is gone and with it the queues' entrances: each stores what it holds and ends.
+    for queue in stored {
+        queue.await.context("a queue ended badly")?;
+    }
+    leftover.abort();
+    making.await.context("the maker of grids ended badly")?;
+    tracing::info!("the collector has stored everything it accepted");
+    Ok(())
+}
+
+async fn serve(
+    listener: tokio::net::TcpListener,
+    router: Router,
+    stopper: CancellationToken,
+) -> anyhow::Result<()> {
+    service::http::serve(listener, router, stopper).await
+}
+
+fn queues(config: &Config, intake: &Intake) -> (Queues, Vec<JoinHandle<()>>) {
+    let batch = config.batch.clone();
+    let into = intake.clone();
+    let (predictions, first) = Queue::start(batch.clone(), move |events, token| {
+        let into = into.clone();
+        async move { into.insert(events, &token).await }
+    });
+    let into = intake.clone();
+    let (outcomes, second) = Queue::start(batch.clone(), move |events, token| {
+        let into = into.clone();
+        async move { into.insert_outcomes(events, &token).await }
+    });
+    let into = intake.clone();
+    let (rejections, third) = Queue::start(batch, move |events, token| {
+        let into = into.clone();
+        async move { into.insert_rejections(events, &token).await }
+    });
+    (Queues { predictions, outcomes, rejections }, vec![first, second, third])
+}
+
+/// Finishes batches that an earlier process left behind.
+async fn finish_spool(intake: Intake) {
+    match intake.finish_spool().await {
+        Ok(0) => {}
+        Ok(batches) => tracing::info!(batches, "finished batches of an earlier run"),
+        Err(error) => tracing::error!(error = %error, "batches of an earlier run stay in the spool"),
+    }
+}

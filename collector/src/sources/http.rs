@@ -1,0 +1,254 @@
+//! `POST /v1/predictions` and `POST /v1/outcomes`: answered with 200 only after the store has the events.
+
+mod answer;
+mod auth;
+mod body;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{Request, StatusCode};
+use axum::response::Response;
+use axum::routing::post;
+use domain::time::{Clock, DAY, Instant};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tower::ServiceBuilder;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
+
+use self::answer::{Accepted, Refusal};
+use self::auth::{Allowed, Tokens};
+use crate::config::{Config, Limits, Scope};
+use crate::decode::{self, Decoded, Names, Refused, Rules, Unreadable};
+use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
+use crate::intake::Intake;
+use crate::queue::{NotStored, Queue};
+
+/// The name under which events of this source are stored.
+pub const SOURCE: &str = "http";
+
+/// Where events go.
+#[derive(Clone)]
+pub struct Queues {
+    pub predictions: Queue<Prediction>,
+    pub outcomes: Queue<Outcome>,
+    pub rejections: Queue<Rejection>,
+}
+
+/// All that the handlers share.
+pub struct Http {
+    tokens: Tokens,
+    limits: Limits,
+    /// Days that events are kept; older ones are refused.
+    kept_days: u32,
+    clock: Clock,
+    queues: Queues,
+    intake: Intake,
+    /// Room for bodies, in KiB.
+    room: Arc<Semaphore>,
+    /// Names learned from earlier requests; a request takes one and gives it back.
+    names: Mutex<Vec<Names>>,
+}
+
+impl Http {
+    /// # Errors
+    /// Where a token's file cannot be read.
+    pub fn new(
+        config: &Config,
+        kept_days: u32,
+        clock: Clock,
+        queues: Queues,
+        intake: Intake,
+    ) -> anyhow::Result<Self> {
+        Ok(Self {
+            tokens: Tokens::read(&config.tokens)?,
+            limits: config.limits.clone(),
+            kept_days,
+            clock,
+            queues,
+            intake,
+            room: Arc::new(Semaphore::new(body::kib(config.limits.waiting_bytes) as usize)),
+            names: Mutex::default(),
+        })
+    }
+
+    pub fn router(self) -> Router {
+        let layers = ServiceBuilder::new()
+            .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+            .layer(PropagateRequestIdLayer::x_request_id())
+            .layer(CatchPanicLayer::new());
+        Router::new()
+            .route("/v1/predictions", post(predictions))
+            .route("/v1/outcomes", post(outcomes))
+            .layer(layers)
+            .with_state(Arc::new(self))
+    }
+
+    fn rules(&self, allowed: Allowed) -> Rules {
+        let now = self.clock.now();
+        let kept = DAY * self.kept_days;
+        Rules {
+            received_at: now,
+            source: Name::from(SOURCE),
+            // The tables begin with 1970.
+            oldest: now.saturating_sub(kept).max(Instant::EPOCH),
+            newest: now.saturating_add(self.limits.future()),
+            models: allowed.models,
+        }
+    }
+
+    fn with_names<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
+        let free = || self.names.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut names = free().pop().unwrap_or_default();
+        let outcome = work(&mut names);
+        free().push(names);
+        outcome
+    }
+}
+
+async fn predictions(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
+    let door =
+        Door { kind: Kind::Prediction, scope: Scope::Predictions, queue: |http| &http.queues.predictions };
+    door.take(&http, request, decode::predictions).await
+}
+
+async fn outcomes(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
+    let door = Door { kind: Kind::Outcome, scope: Scope::Outcomes, queue: |http| &http.queues.outcomes };
+    door.take(&http, request, decode::outcomes).await
+}
+
+/// How one kind of event is taken.
+struct Door<E> {
+    kind: Kind,
+    scope: Scope,
+    queue: fn(&Http) -> &Queue<E>,
+}
+
+type Decode<E> = fn(&[u8], decode::Framing, &mut Names, &Rules) -> Result<Decoded<E>, Unreadable>;
+
+impl<E: Send + 'static> Door<E> {
+    #[tracing::instrument(skip_all, fields(kind = self.kind.name(), request_id = auth::request_id(&request)))]
+    async fn take(&self, http: &Arc<Http>, request: Request<Body>, decode: Decode<E>) -> Response {
+        let outcome = self.accept(http, request, decode).await;
+        let response = answer::response(outcome);
+        http.intake.metrics().answered(response.status().as_u16());
+        response
+    }
+
+    async fn accept(
+        &self,
+        http: &Arc<Http>,
+        request: Request<Body>,
+        decode: Decode<E>,
+    ) -> Result<Accepted, Refusal> {
+        let allowed = http.tokens.check(request.headers(), self.scope)?;
+        // What cannot be stored soon is not even read: the sender keeps it.
+        if let Some(away) = http.intake.store_health().away_for() {
+            return Err(Refusal::away(away));
+        }
+        let (parts, body) = request.into_parts();
+        let form = body::Form::of(&parts.headers)?;
+        let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
+        let rules = http.rules(allowed);
+        let work = {
+            let (http, rules) = (http.clone(), rules.clone());
+            move || understand(&http, packed, form, &rules, decode)
+        };
+        let (bytes, room, decoded) = work_where_it_fits(work).await?;
+        match decoded {
+            Ok(decoded) => self.store(http, rules, decoded, bytes, room).await,
+            Err((unreadable, payload)) => {
+                let whole = unreadable_rejection(self.kind, &rules, &unreadable, payload);
+                self.wait(http, http.queues.rejections.submit(vec![whole], bytes, Some(room))).await?;
+                http.intake.metrics().events(self.kind, SOURCE, 0, 1);
+                Err(Refusal::unreadable(&unreadable))
+            }
+        }
+    }
+
+    async fn store(
+        &self,
+        http: &Http,
+        rules: Rules,
+        decoded: Decoded<E>,
+        bytes: usize,
+        room: OwnedSemaphorePermit,
+    ) -> Result<Accepted, Refusal> {
+        let Decoded { events, refused } = decoded;
+        let accepted = events.len();
+        let rejections: Vec<Rejection> =
+            refused.iter().map(|refused| refused.rejection(self.kind, &rules)).collect();
+        // Both at once; the room is given back when the events are stored, or with the answer where there are none.
+        let (room, held) = if accepted > 0 { (Some(room), None) } else { (None, Some(room)) };
+        let stored = futures_util::future::try_join(
+            (self.queue)(http).submit(events, bytes, room),
+            http.queues.rejections.submit(rejections, 0, held),
+        );
+        self.wait(http, stored).await?;
+        http.intake.metrics().events(self.kind, SOURCE, accepted, refused.len());
+        Accepted::of(accepted, refused)
+    }
+
+    /// Waits for the store, as long as a sender may be kept waiting.
+    async fn wait<T>(
+        &self,
+        http: &Http,
+        stored: impl Future<Output = Result<T, NotStored>>,
+    ) -> Result<T, Refusal> {
+        match tokio::time::timeout(http.limits.answer_within(), stored).await {
+            Ok(outcome) => outcome.map_err(|error| Refusal::not_stored(&error)),
+            Err(_) => Err(Refusal::away(http.limits.answer_within())),
+        }
+    }
+}
+
+type Understood<E> = Result<(usize, OwnedSemaphorePermit, Result<Decoded<E>, (Unreadable, String)>), Refusal>;
+
+/// Unpacks and decodes a body.
+fn understand<E>(
+    http: &Http,
+    packed: body::Packed,
+    form: body::Form,
+    rules: &Rules,
+    decode: Decode<E>,
+) -> Understood<E> {
+    let body::Unpacked { text, room } = packed.unpack(&form, &http.limits, &http.room)?;
+    http.intake.metrics().waiting(http.limits.waiting_bytes - http.room.available_permits() * 1_024);
+    let decoded = http.with_names(|names| decode(&text, form.framing, names, rules));
+    Ok((text.len(), room, decoded.map_err(|unreadable| (unreadable, cut_payload(&text)))))
+}
+
+async fn work_where_it_fits<E: Send + 'static>(
+    work: impl FnOnce() -> Understood<E> + Send + 'static,
+) -> Understood<E> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+/// What stands in `rejected_events` for a body in which no events could be told apart.
+fn unreadable_rejection(kind: Kind, rules: &Rules, unreadable: &Unreadable, payload: String) -> Rejection {
+    Rejection {
+        received_at: rules.received_at,
+        model: String::new(),
+        kind,
+        source: SOURCE.to_owned(),
+        position: String::new(),
+        field: String::new(),
+        reason: unreadable.to_string(),
+        payload,
+    }
+}
+
+/// Whether nothing but missing rights kept events out.
+fn all_forbidden(refused: &[Refused]) -> bool {
+    !refused.is_empty() && refused.iter().all(|refused| refused.forbidden)
+}
+
+/// The status of a body of which nothing was taken.
+fn nothing_taken(refused: &[Refused]) -> StatusCode {
+    if all_forbidden(refused) { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }
+}

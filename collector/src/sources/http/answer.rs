@@ -1,0 +1,110 @@
+//! What senders are told, each with the status that lets them do the right thing: mend, wait, or give up.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+use super::nothing_taken;
+use crate::decode::{Refused, Unreadable};
+use crate::intake::IntakeError;
+use crate::queue::NotStored;
+
+/// The body of an answer to events that were read.
+#[derive(Debug, Serialize)]
+pub struct Accepted {
+    accepted: usize,
+    rejected: Vec<Rejected>,
+    #[serde(skip)]
+    status: StatusCode,
+}
+
+#[derive(Debug, Serialize)]
+struct Rejected {
+    index: usize,
+    field: String,
+    error: String,
+}
+
+impl Accepted {
+    /// The answer to a body of which something was taken, or in which nothing was wrong.
+    pub fn of(accepted: usize, refused: Vec<Refused>) -> Result<Self, Refusal> {
+        let status =
+            if accepted == 0 && !refused.is_empty() { nothing_taken(&refused) } else { StatusCode::OK };
+        let rejected = refused
+            .into_iter()
+            .map(|Refused { index, field, error, .. }| Rejected { index, field, error })
+            .collect();
+        Ok(Self { accepted, rejected, status })
+    }
+}
+
+/// A request of which nothing was taken, for one reason.
+#[derive(Debug, PartialEq)]
+pub struct Refusal {
+    pub status: StatusCode,
+    pub error: String,
+    pub retry_after_s: Option<u64>,
+}
+
+#[derive(Serialize)]
+struct ErrorBody {
+    error: String,
+}
+
+impl Refusal {
+    pub fn of(status: StatusCode, error: impl Into<String>) -> Self {
+        Self { status, error: error.into(), retry_after_s: None }
+    }
+
+    pub fn unreadable(unreadable: &Unreadable) -> Self {
+        Self::of(StatusCode::BAD_REQUEST, unreadable.to_string())
+    }
+
+    /// The queue is full: the same again a little later.
+    pub fn full() -> Self {
+        let error = "too much is waiting to be stored; send it again later";
+        Self { retry_after_s: Some(1), ..Self::of(StatusCode::TOO_MANY_REQUESTS, error) }
+    }
+
+    /// The store is away. Batches that were under way are finished when it is back.
+    pub fn away(away: Duration) -> Self {
+        let error = format!("the store has been away for {} s; send it again later", away.as_secs());
+        let retry_after_s = Some(away.as_secs().clamp(1, 30));
+        Self { retry_after_s, ..Self::of(StatusCode::SERVICE_UNAVAILABLE, error) }
+    }
+
+    pub fn not_stored(error: &NotStored) -> Self {
+        match error {
+            NotStored::Stopping => {
+                let error = "the collector is stopping; send it again to the next one";
+                Self { retry_after_s: Some(1), ..Self::of(StatusCode::SERVICE_UNAVAILABLE, error) }
+            }
+            NotStored::Failed(error) => match error.as_ref() {
+                IntakeError::Away { waited, .. } => Self::away(*waited),
+                other => {
+                    Self::of(StatusCode::INTERNAL_SERVER_ERROR, format!("the events are not stored: {other}"))
+                }
+            },
+        }
+    }
+}
+
+pub fn response(outcome: Result<Accepted, Refusal>) -> Response {
+    match outcome {
+        Ok(accepted) => (accepted.status, Json(accepted)).into_response(),
+        Err(refusal) => {
+            let mut response = (refusal.status, Json(ErrorBody { error: refusal.error })).into_response();
+            let headers = response.headers_mut();
+            if let Some(seconds) = refusal.retry_after_s {
+                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+            }
+            if refusal.status == StatusCode::UNAUTHORIZED {
+                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            }
+            response
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! A request's body: its form, its size, and its unpacking, each within bounds.
+//!
+//! Invariant: no body takes memory for which it has no room, packed or unpacked.
+
+use std::io::Read;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode, header};
+use bytes::Bytes;
+use futures_util::StreamExt;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::answer::Refusal;
+use crate::config::Limits;
+use crate::decode::Framing;
+
+/// The largest window of zstd that is unpacked, as a power of two: 8 MiB, as much as `zstd -19` uses.
+const ZSTD_WINDOW: u32 = 23;
+
+/// How a body is written and packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    pub framing: Framing,
+    packing: Packing,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Gzip,
+    Zstd,
+}
+
+impl Form {
+    /// What the headers state.
+    ///
+    /// # Errors
+    /// 415, with what would be right.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let header = |name| headers.get(name).map(|value| value.to_str().unwrap_or("?").trim());
+        let media = header(header::CONTENT_TYPE).map(|value| value.split(';').next().unwrap_or("").trim());
+        let framing = match media.map(str::to_ascii_lowercase).as_deref() {
+            // Browsers, curl and simple clients send these where nobody told them better.
+            None
+            | Some(
+                "" | "application/json" | "text/json" | "text/plain" | "application/x-www-form-urlencoded",
+            ) => Framing::Json,
+            Some(
+                "application/x-ndjson"
+                | "application/ndjson"
+                | "application/jsonl"
+                | "application/x-jsonlines",
+            ) => Framing::Lines,
+            Some(other) => {
+                let error = format!(
+                    "content type \"{other}\" is not taken (known: application/json, application/x-ndjson)"
+                );
+                return Err(Refusal::of(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+            }
+        };
+        let packing = match header(header::CONTENT_ENCODING).map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "identity") => Packing::Plain,
+            Some("gzip" | "x-gzip") => Packing::Gzip,
+            Some("zstd") => Packing::Zstd,
+            Some(other) => {
+                let error = format!("content encoding \"{other}\" is not taken (known: gzip, zstd)");
+                return Err(Refusal::of(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+            }
+        };
+        Ok(Self { framing, packing })
+    }
+}
+
+/// A body as it came, with the room it takes.
+pub struct Packed {
+    bytes: Bytes,
+    room: OwnedSemaphorePermit,
+}
+
+/// A body as it was meant.
+pub struct Unpacked {
+    pub text: Bytes,
+    pub room: OwnedSemaphorePermit,
+}
+
+pub fn kib(bytes: usize) -> u32 {
+    u32::try_from(bytes.div_ceil(1_024).max(1)).unwrap_or(u32::MAX)
+}
+
+fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
+    room.clone().try_acquire_many_owned(kib(bytes)).map_err(|_| Refusal::full())
+}
+
+fn too_large(limit: usize) -> Refusal {
+    let error = format!("the body is larger than {limit} bytes; send fewer events at once");
+    Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error)
+}
+
+/// Reads a body, growing its room as it comes.
+pub async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    room: &Arc<Semaphore>,
+) -> Result<Packed, Refusal> {
+    let stated =
+        headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<usize>().ok());
+    if stated.is_some_and(|length| length > limits.body_bytes) {
+        return Err(too_large(limits.body_bytes));
+    }
+    let mut taken = take_room(room, stated.unwrap_or(1))?;
+    let reading = async {
+        let mut bytes = Vec::with_capacity(stated.unwrap_or(0));
+        let mut stream = body.into_data_stream();
+        while let Some(part) = stream.next().await {
+            let part = part.map_err(|_| Refusal::of(StatusCode::BAD_REQUEST, "the body broke off"))?;
+            if bytes.len() + part.len() > limits.body_bytes {
+                return Err(too_large(limits.body_bytes));
+            }
+            let needed = kib(bytes.len() + part.len()) as usize;
+            if needed > taken.num_permits() {
+                taken.merge(take_room(room, (needed - taken.num_permits()) * 1_024)?);
+            }
+            bytes.extend_from_slice(&part);
+        }
+        Ok(bytes)
+    };
+    match tokio::time::timeout(limits.body_within(), reading).await {
+        Ok(bytes) => Ok(Packed { bytes: bytes?.into(), room: taken }),
+        Err(_) => {
+            let error = format!("the body did not come within {} s", limits.body_within_s);
+            Err(Refusal::of(StatusCode::REQUEST_TIMEOUT, error))
+        }
+    }
+}
+
+impl Packed {
+    /// Unpacks the body. Computes for long where it is large.
+    pub fn unpack(self, form: &Form, limits: &Limits, room: &Arc<Semaphore>) -> Result<Unpacked, Refusal> {
+        let Self { bytes, room: mut taken } = self;
+        let text = match form.packing {
+            Packing::Plain => bytes,
+            Packing::Gzip => unpacked(flate2::read::MultiGzDecoder::new(bytes.as_ref()), limits)?,
+            Packing::Zstd => {
+                let mut decoder = zstd::stream::read::Decoder::new(bytes.as_ref()).map_err(|e| broken(&e))?;
+                decoder.window_log_max(ZSTD_WINDOW).map_err(|e| broken(&e))?;
+                unpacked(decoder, limits)?
+            }
+        };
+        let needed = kib(text.len()) as usize;
+        if needed > taken.num_permits() {
+            taken.merge(take_room(room, (needed - taken.num_permits()) * 1_024)?);
+        }
+        Ok(Unpacked { text, room: taken })
+    }
+}
+
+fn unpacked(reader: impl Read, limits: &Limits) -> Result<Bytes, Refusal> {
+    let mut text = Vec::new();
+    let most = limits.unpacked_bytes as u64;
+    reader.take(most + 1).read_to_end(&mut text).map_err(|error| broken(&error))?;
+    if text.len() as u64 > most {
+        let error = format!("the body unpacks to more than {most} bytes; send fewer events at once");
+        return Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error));
+    }
+    Ok(text.into())
+}
+
+fn broken(error: &std::io::Error) -> Refusal {
+    Refusal::of(StatusCode::BAD_REQUEST, format!("the body cannot be unpacked: {error}"))
+}

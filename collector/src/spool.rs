@@ -1,0 +1,149 @@
+//! Batches on disk from before their insert until after it: a collector that dies in between finishes them at its next
+//! start, the same bytes under the same token.
+//!
+//! Invariant: a file with the ending `arrow` is whole. It is written under another name first.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use sql::intake::Door;
+
+const WHOLE: &str = "arrow";
+const LOCK: &str = "lock";
+const REFUSED: &str = "refused";
+
+#[derive(Debug, thiserror::Error)]
+pub enum SpoolError {
+    #[error("another collector uses the spool \"{path}\"; give each its own collector.spool_dir", path = path.display())]
+    Taken { path: PathBuf },
+    #[error("the spool \"{path}\" cannot be used", path = path.display())]
+    Unusable {
+        path: PathBuf,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+#[derive(Debug)]
+pub struct Spool {
+    folder: PathBuf,
+    _lock: File,
+}
+
+/// A batch in the spool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    pub door: Door,
+    pub token: String,
+    path: PathBuf,
+}
+
+impl Spool {
+    /// Takes the folder for this process.
+    pub fn open(folder: &Path) -> Result<Self, SpoolError> {
+        let unusable = |source| SpoolError::Unusable { path: folder.to_owned(), source };
+        std::fs::create_dir_all(folder.join(REFUSED)).map_err(unusable)?;
+        let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
+        lock.try_lock().map_err(|error| match error {
+            std::fs::TryLockError::WouldBlock => SpoolError::Taken { path: folder.to_owned() },
+            std::fs::TryLockError::Error(source) => unusable(source),
+        })?;
+        Ok(Self { folder: folder.to_owned(), _lock: lock })
+    }
+
+    /// Writes a batch down. It outlives this process, not the machine: what the machine loses with its power was not
+    /// answered for yet.
+    pub async fn keep(&self, door: Door, token: &str, stream: Bytes) -> std::io::Result<Entry> {
+        let name = format!("{token}.{}", door.name());
+        let path = self.folder.join(format!("{name}.{WHOLE}"));
+        let partial = self.folder.join(format!("{name}.partial"));
+        let entry = Entry { door, token: token.to_owned(), path: path.clone() };
+        tokio::task::spawn_blocking(move || {
+            File::create(&partial)?.write_all(&stream)?;
+            std::fs::rename(&partial, &path)
+        })
+        .await
+        .map_err(std::io::Error::other)??;
+        Ok(entry)
+    }
+
+    /// What is there, in the order of the tokens, which is that of time.
+    pub fn left_behind(&self) -> std::io::Result<Vec<Entry>> {
+        let mut entries = Vec::new();
+        for file in std::fs::read_dir(&self.folder)? {
+            let path = file?.path();
+            match entry_of(&path) {
+                Some(entry) => entries.push(entry),
+                // A batch that was never whole was never sent.
+                None if path.extension().is_some_and(|ending| ending == "partial") => {
+                    std::fs::remove_file(&path)?;
+                }
+                None => {}
+            }
+        }
+        entries.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(entries)
+    }
+}
+
+fn entry_of(path: &Path) -> Option<Entry> {
+    let name = path.file_name()?.to_str()?.strip_suffix(WHOLE)?.strip_suffix('.')?;
+    let (token, door) = name.rsplit_once('.')?;
+    let door = Door::ALL.into_iter().find(|known| known.name() == door)?;
+    Some(Entry { door, token: token.to_owned(), path: path.to_owned() })
+}
+
+impl Entry {
+    pub fn read(&self) -> std::io::Result<Bytes> {
+        std::fs::read(&self.path).map(Bytes::from)
+    }
+
+    pub fn remove(&self) -> std::io::Result<()> {
+        std::fs::remove_file(&self.path)
+    }
+
+    /// Keeps a batch that the store refuses where nobody repeats it.
+    pub fn set_aside(&self) -> std::io::Result<()> {
+        let (Some(folder), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
+        std::fs::rename(&self.path, folder.join(REFUSED).join(name))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn what_was_kept_is_found_again_until_it_is_removed() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = Spool::open(folder.path()).expect("a spool");
+        let second = spool.keep(Door::Outcomes, "0002", Bytes::from_static(b"b")).await.expect("kept");
+        let first = spool.keep(Door::Intake, "0001", Bytes::from_static(b"a")).await.expect("kept");
+        assert_eq!(spool.left_behind().expect("readable"), [first.clone(), second.clone()]);
+        assert_eq!(first.read().expect("readable"), "a");
+        first.remove().expect("removed");
+        second.set_aside().expect("moved");
+        assert_eq!(spool.left_behind().expect("readable"), []);
+        assert!(folder.path().join("refused").join("0002.outcomes.arrow").exists());
+    }
+
+    #[test]
+    fn half_a_batch_is_thrown_away() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let spool = Spool::open(folder.path()).expect("a spool");
+        let partial = folder.path().join("0001.intake.partial");
+        std::fs::write(&partial, b"ha").expect("written");
+        assert_eq!(spool.left_behind().expect("readable"), []);
+        assert!(!partial.exists());
+    }
+
+    #[test]
+    fn a_spool_belongs_to_one_collector() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let _spool = Spool::open(folder.path()).expect("a spool");
+        let error = Spool::open(folder.path()).expect_err("taken");
+        assert!(error.to_string().contains("collector.spool_dir"), "{error}");
+    }
+}

@@ -4,6 +4,28 @@
 //!
 //! 1. [`stats`]: laws, quantiles, histograms
 //! 2. [`drift`]: how far two histograms are apart, one file a metric
+//! 3. [`counted`] and [`reference`]: what a window holds, and what it is compared with
+//! 4. [`compare`], [`objectives`], [`traffic`]: what is found in a window; [`explain`]: what carries it
+//! 5. [`spread`] and [`threshold`]: how large a value must be, and what a run of windows makes of it
+//! 6. [`standings`]: where every subject of a watch stands
+//! 7. [`run`]: the loop over models, watches and windows
 
+pub mod compare;
+pub mod config;
+pub mod counted;
 pub mod drift;
+pub mod explain;
+pub mod finding;
+pub mod objectives;
+pub mod reference;
+pub mod run;
+pub mod spread;
+pub mod standings;
 pub mod stats;
+pub mod threshold;
+pub mod traffic;
+pub mod units;
+pub mod words;
+
+pub use config::Config;
+pub use run::{Analyzer, Pass, run};

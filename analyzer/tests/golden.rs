@@ -88,7 +88,8 @@ fn psi_agrees_with_our_definition_in_numpy() {
         }
         for own in [&expected["own10"], &expected["own20"]] {
             let sides = whole(&own["ref_counts"]).into_iter().zip(whole(&own["cur_counts"]));
-            let groups = Groups { counts: sides.map(|(below, now)| [below, now]).collect() };
+            let groups =
+                Groups { counts: sides.map(|(below, now)| [below, now]).collect(), of_bin: Vec::new() };
             assert_close(
                 &format!("psi on the bins of {id}"),
                 psi::of_groups(&groups),
@@ -157,7 +158,7 @@ fn categories_agree_with_scipy_on_all_levels() {
             continue;
         };
         let sides = whole(&case["ref_counts"]).into_iter().zip(whole(&case["cur_counts"]));
-        let groups = Groups { counts: sides.map(|(below, now)| [below, now]).collect() };
+        let groups = Groups { counts: sides.map(|(below, now)| [below, now]).collect(), of_bin: Vec::new() };
         let [n, m] = groups.totals().map(|total| total as f64);
         let psi = Psi { value: psi::of_groups(&groups), df: groups.df(), s: 1.0 / n + 1.0 / m };
         assert_close(&format!("psi of {id}"), psi.value, &expected["psi_half"], 1e-10);

@@ -76,7 +76,7 @@ mod tests {
 
     #[test]
     fn one_group_cannot_move() {
-        let psi = Psi { value: of_groups(&Groups { counts: vec![[10, 3]] }), df: 0, s: 0.4 };
+        let psi = Psi { value: of_groups(&Groups::of_counts(vec![[10, 3]])), df: 0, s: 0.4 };
         assert_eq!((psi.value, psi.p(), psi.corrected()), (0.0, 1.0, 0.0));
     }
 }

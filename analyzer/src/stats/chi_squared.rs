@@ -4,26 +4,28 @@ use statrs::function::gamma;
 
 /// `P(X > x)` for X ~ χ² with `df` degrees of freedom: the regularised upper incomplete gamma function `Q(df/2, x/2)`.
 ///
-/// One for `x ≤ 0` and for `df = 0` (nothing varies, so nothing is surprising).
-pub fn sf(x: f64, df: u32) -> f64 {
-    if df == 0 || x.is_nan() || x <= 0.0 {
+/// One for `x ≤ 0` and for `df = 0` (nothing varies, so nothing is surprising). `df` need not be whole.
+pub fn sf(x: f64, df: impl Into<f64>) -> f64 {
+    let df = df.into();
+    if df.is_nan() || df <= 0.0 || x.is_nan() || x <= 0.0 {
         return 1.0;
     }
     if x.is_infinite() {
         return 0.0;
     }
-    gamma::checked_gamma_ur(f64::from(df) / 2.0, x / 2.0).unwrap_or(0.0).clamp(0.0, 1.0)
+    gamma::checked_gamma_ur(df / 2.0, x / 2.0).unwrap_or(0.0).clamp(0.0, 1.0)
 }
 
 /// The value that χ² with `df` degrees of freedom exceeds with probability `level`, by bisection of [`sf`].
 ///
 /// Zero for `df = 0`. `level` is taken within `[1e-300, 1]`.
-pub fn upper_quantile(level: f64, df: u32) -> f64 {
-    if df == 0 {
+pub fn upper_quantile(level: f64, df: impl Into<f64>) -> f64 {
+    let df = df.into();
+    if df.is_nan() || df <= 0.0 {
         return 0.0;
     }
     let level = level.clamp(1e-300, 1.0);
-    let mut high = f64::from(df).max(1.0);
+    let mut high = df.max(1.0);
     while sf(high, df) > level {
         high *= 2.0;
     }

@@ -18,17 +18,40 @@ const MOST_NOISE: f64 = 0.05;
 /// Counts of both sides by group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Groups {
+    /// Baseline and current of each group.
     pub counts: Vec<[u64; 2]>,
+    /// The group of each bin; `None` where the group is empty.
+    pub of_bin: Vec<Option<usize>>,
 }
 
 impl Groups {
     pub fn of(baseline: &Histogram, current: &Histogram, axis: &Axis) -> Self {
-        let mut counts = match axis {
+        let (counts, of_bin) = match axis {
             Axis::Ordered { atoms, .. } => ordered(baseline, current, atoms),
             Axis::Unordered => pooled(baseline, current),
         };
-        counts.retain(|pair| *pair != [0, 0]);
-        Self { counts }
+        Self::without_empty(counts, &of_bin)
+    }
+
+    /// Groups that were made elsewhere, one a bin.
+    pub fn of_counts(counts: Vec<[u64; 2]>) -> Self {
+        let of_bin: Vec<usize> = (0..counts.len()).collect();
+        Self::without_empty(counts, &of_bin)
+    }
+
+    fn without_empty(counts: Vec<[u64; 2]>, of_bin: &[usize]) -> Self {
+        let mut kept = Vec::with_capacity(counts.len());
+        let places: Vec<Option<usize>> = counts
+            .into_iter()
+            .map(|pair| {
+                (pair != [0, 0]).then(|| {
+                    kept.push(pair);
+                    kept.len() - 1
+                })
+            })
+            .collect();
+        let of_bin = of_bin.iter().map(|group| places.get(*group).copied().flatten()).collect();
+        Self { counts: kept, of_bin }
     }
 
     /// Degrees of freedom: one fewer than there are groups.
@@ -42,7 +65,10 @@ impl Groups {
     }
 }
 
-fn ordered(baseline: &Histogram, current: &Histogram, atoms: &[bool]) -> Vec<[u64; 2]> {
+/// The counts by group, and the group of each bin.
+type Grouped = (Vec<[u64; 2]>, Vec<usize>);
+
+fn ordered(baseline: &Histogram, current: &Histogram, atoms: &[bool]) -> Grouped {
     let bins = baseline.counts().len();
     let mut begins = vec![false; bins + 1];
     begins[0] = true;
@@ -55,6 +81,7 @@ fn ordered(baseline: &Histogram, current: &Histogram, atoms: &[bool]) -> Vec<[u6
         }
     }
     let mut groups: Vec<[u64; 2]> = Vec::with_capacity(2 * DECILES as usize);
+    let mut of_bin = Vec::with_capacity(bins);
     for (bin, counts) in baseline.counts().iter().zip(current.counts()).enumerate() {
         if begins[bin] {
             groups.push([0, 0]);
@@ -63,29 +90,32 @@ fn ordered(baseline: &Histogram, current: &Histogram, atoms: &[bool]) -> Vec<[u6
             group[0] += counts.0;
             group[1] += counts.1;
         }
+        of_bin.push(groups.len().saturating_sub(1));
     }
-    groups
+    (groups, of_bin)
 }
 
-/// The last entry of both histograms is *other*, which takes what is pooled.
-fn pooled(baseline: &Histogram, current: &Histogram) -> Vec<[u64; 2]> {
+/// The last entry of both histograms is *other*, which takes what is pooled; its group is the last one.
+fn pooled(baseline: &Histogram, current: &Histogram) -> Grouped {
     let (n, m) = (baseline.n() as f64, current.n() as f64);
     let both: Vec<[u64; 2]> =
         baseline.counts().iter().zip(current.counts()).map(|(below, now)| [*below, *now]).collect();
-    let Some((other, levels)) = both.split_last() else { return Vec::new() };
+    let Some((other, levels)) = both.split_last() else { return (Vec::new(), Vec::new()) };
     let expected = |[below, now]: [u64; 2]| (below + now) as f64 * n.min(m) / (n + m);
-    let mut other = *other;
-    let mut kept: Vec<[u64; 2]> = Vec::with_capacity(both.len());
-    for level in levels {
-        if expected(*level) < LEAST_EXPECTED { join(&mut other, *level) } else { kept.push(*level) }
-    }
     let most = 1 + ((MOST_NOISE / (1.0 / n + 1.0 / m)).floor() as usize).max(1);
-    if kept.len() > most {
-        kept.sort_by_key(|[below, now]| std::cmp::Reverse((*below, *now)));
-        kept.drain(most..).for_each(|level| join(&mut other, level));
-    }
-    kept.push(other);
-    kept
+    let mut kept: Vec<usize> =
+        (0..levels.len()).filter(|level| expected(levels[*level]) >= LEAST_EXPECTED).collect();
+    kept.sort_by_key(|level| std::cmp::Reverse((levels[*level][0], levels[*level][1])));
+    kept.truncate(most);
+    kept.sort_unstable();
+    let mut counts: Vec<[u64; 2]> = kept.iter().map(|level| levels[*level]).collect();
+    let mut of_bin = vec![kept.len(); both.len()];
+    kept.iter().enumerate().for_each(|(group, level)| of_bin[*level] = group);
+    let mut other = *other;
+    let pooled = levels.iter().zip(&of_bin).filter(|(_, group)| **group == kept.len());
+    pooled.for_each(|(level, _)| join(&mut other, *level));
+    counts.push(other);
+    (counts, of_bin)
 }
 
 fn join(other: &mut [u64; 2], level: [u64; 2]) {

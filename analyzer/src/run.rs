@@ -1,0 +1,203 @@
+//! The loop: every model, every watch, every closed window, in order, each stored in one insert.
+//!
+//! State is only what `evaluations` says. A window whose insert was not confirmed is judged again, and the later row
+//! replaces the earlier one, so a stop at any point leaves neither gap nor repeat.
+
+mod heartbeat;
+mod metrics;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use axum::Router;
+use domain::contract::Watch;
+use domain::time::{DAY, Instant};
+use service::Context;
+use service::backoff::Backoff;
+use sql::Store;
+use sql::evaluations::ModelSeen;
+
+use crate::config::Config;
+use heartbeat::Heartbeat;
+use metrics::Metrics;
+use watch::{Identity, WatchRun};
+
+/// The name of the readiness check.
+const CHECK: &str = "analyzer";
+/// How often it is asked which models there are.
+const MODELS_EVERY: Duration = Duration::from_secs(10);
+
+/// What one pass did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pass {
+    /// Windows judged, those judged again included.
+    pub windows: usize,
+    /// Whether closed windows are left: the next pass should come at once.
+    pub is_more: bool,
+    /// When the next window closes.
+    pub next_close: Option<Instant>,
+}
+
+/// What every watch works with.
+pub(crate) struct Work {
+    config: Config,
+    context: Context,
+    store: Store,
+    metrics: Metrics,
+    last_stamp: Instant,
+}
+
+impl Work {
+    fn now(&self) -> Instant {
+        self.context.clock.now()
+    }
+
+    /// When an evaluation is made: now, and later than every one before it, so that readers see them in order.
+    fn stamp(&mut self) -> Instant {
+        let next = self.last_stamp.saturating_add(Duration::from_millis(1));
+        self.last_stamp = self.now().max(next);
+        self.last_stamp
+    }
+
+    fn is_stopping(&self) -> bool {
+        self.context.stopper.is_cancelled()
+    }
+}
+
+/// The analyzer, to be driven pass by pass.
+pub struct Analyzer {
+    work: Work,
+    watches: BTreeMap<Identity, WatchRun>,
+    models: Vec<ModelSeen>,
+    models_at: Option<Instant>,
+    heartbeat: Heartbeat,
+}
+
+impl Analyzer {
+    pub fn new(config: Config, context: Context, store: Store) -> Self {
+        let metrics = Metrics::new(&context.meter);
+        let heartbeat = Heartbeat::new(&config);
+        let work = Work { config, context, store, metrics, last_stamp: Instant::EPOCH };
+        Self { work, watches: BTreeMap::new(), models: Vec::new(), models_at: None, heartbeat }
+    }
+
+    /// Judges what has closed, the live watches before those of history, a bounded number of windows of each.
+    ///
+    /// # Errors
+    /// The store's; nothing is lost, the next pass goes on from what was stored.
+    pub async fn pass(&mut self) -> anyhow::Result<Pass> {
+        let began = std::time::Instant::now();
+        if self.work.last_stamp == Instant::EPOCH {
+            // Another analyzer's clock may have been ahead of ours.
+            self.work.last_stamp = self.work.store.evaluations_latest().await?;
+        }
+        self.look_for_models().await?;
+        let baselines = self.work.store.baselines(None).await?;
+        let mut pass = Pass::default();
+        let mut order: Vec<&mut WatchRun> = self.watches.values_mut().collect();
+        order.sort_by_key(|run| run.is_history());
+        for run in order {
+            if self.work.is_stopping() {
+                break;
+            }
+            let advance = run.advance(&mut self.work, &baselines).await?;
+            pass.windows += advance.windows;
+            pass.is_more |= advance.is_more;
+            let closes = run.next_close(self.work.now());
+            pass.next_close = [pass.next_close, closes].into_iter().flatten().min();
+        }
+        let behind = self.watches.values().filter_map(|run| run.behind(self.work.now())).max();
+        self.work.metrics.behind(behind.unwrap_or_default());
+        self.heartbeat.beat(&mut self.work, behind.unwrap_or_default(), self.watches.len()).await?;
+        self.work.metrics.pass(began.elapsed(), pass.windows);
+        Ok(pass)
+    }
+
+    async fn look_for_models(&mut self) -> anyhow::Result<()> {
+        let now = self.work.now();
+        if self.models_at.is_some_and(|at| now.since(at) < MODELS_EVERY && at <= now) {
+            return Ok(());
+        }
+        self.models = self.work.store.models_seen().await?;
+        self.models_at = Some(now);
+        for seen in &self.models {
+            let contract = self.work.context.contract(&seen.model);
+            for watch in contract.watches() {
+                let identity = Identity::of(seen, &watch);
+                if is_over(&self.work.config, seen, &watch, now) {
+                    self.watches.remove(&identity);
+                    continue;
+                }
+                let contract = contract.clone();
+                let run = self
+                    .watches
+                    .entry(identity)
+                    .or_insert_with(|| WatchRun::new(&self.work.config, seen, contract, watch));
+                run.saw_events(seen);
+            }
+        }
+        Ok(())
+    }
+
+    /// How long to wait until there may be something to do.
+    fn pause(&self, pass: Pass) -> Duration {
+        if pass.is_more {
+            return Duration::ZERO;
+        }
+        let tick = self.work.config.tick();
+        pass.next_close
+            .map_or(tick, |close| close.since(self.work.now()).clamp(Duration::from_millis(100), tick))
+    }
+}
+
+/// A model that fell silent longer ago than its habits are remembered is no longer looked at, except in its history.
+fn is_over(config: &Config, seen: &ModelSeen, watch: &Watch, now: Instant) -> bool {
+    let remembered = DAY.saturating_mul(config.traffic_days).max(Duration::from_secs(watch.window_s));
+    !watch.history && now.since(seen.last_event) > remembered
+}
+
+/// Runs the analyzer until the context's stopper is cancelled.
+///
+/// # Errors
+/// Where the address cannot be listened on. What goes wrong with the store is logged, shown by the readiness check and
+/// tried again.
+pub async fn run(config: Config, context: Context, store: Store, operations: Router) -> anyhow::Result<()> {
+    config.check()?;
+    context.health.not_ready(CHECK, "no pass has ended yet");
+    let server = match config.listen.as_str() {
+        "" => None,
+        address => {
+            let listener = service::http::listen(address).await?;
+            tracing::info!(address = %listener.local_addr()?, "health and metrics of the analyzer are served");
+            Some(tokio::spawn(service::http::serve(listener, operations, context.stopper.clone())))
+        }
+    };
+    watch_models(Analyzer::new(config, context.clone(), store), &context).await;
+    match server {
+        Some(server) => server.await?,
+        None => Ok(()),
+    }
+}
+
+async fn watch_models(mut analyzer: Analyzer, context: &Context) {
+    let mut failures = 0;
+    loop {
+        let pause = match analyzer.pass().await {
+            Ok(pass) => {
+                failures = 0;
+                context.health.ready(CHECK);
+                analyzer.pause(pass)
+            }
+            Err(error) => {
+                tracing::warn!(error = format!("{error:#}"), "a pass failed and is tried again");
+                context.health.not_ready(CHECK, format!("{error:#}"));
+                failures += 1;
+                Backoff::default().random_wait(failures)
+            }
+        };
+        if context.stopper.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
+            return;
+        }
+    }
+}

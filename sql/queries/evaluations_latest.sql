@@ -1,0 +1,1 @@
+SELECT max(evaluated_at) AS latest FROM evaluations

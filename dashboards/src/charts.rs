@@ -17,6 +17,12 @@ pub mod trend;
 
 use std::fmt::Write;
 
+/// Widths of pictures, in the pixels that they have on a screen of the usual size, so that their text has its size: over
+/// the whole page, over the main column, over half the page.
+pub const WHOLE: f64 = 1_140.0;
+pub const COLUMN: f64 = 820.0;
+pub const HALF: f64 = 540.0;
+
 use crate::text::{Markup, escape};
 
 /// A picture with the table that says the same.

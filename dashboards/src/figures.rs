@@ -26,6 +26,8 @@ pub struct Bar {
     pub high: f64,
     pub baseline: f64,
     pub now: f64,
+    /// Its part of PSI.
+    pub psi: f64,
 }
 
 /// Counts made ready for a picture.
@@ -45,27 +47,30 @@ const MOST_CATEGORIES: usize = 16;
 
 /// Makes a few bars of the many bins of a grid, over where 99 % of both sides lie.
 pub fn bars(grid: &Grid, pair: Pair<'_>) -> Bars {
+    let parts = &psi_by_bin(grid, pair);
     let aside = [Bin::MISSING, Bin::INVALID, Bin::OTHER]
         .into_iter()
-        .map(|bin| bar_of(grid, pair, bin, f64::NAN, f64::NAN))
+        .map(|bin| bar_of(grid, pair, parts, bin))
         .filter(|bar| bar.baseline > 0.0 || bar.now > 0.0)
         .collect();
     match &grid.bins {
         Bins::Categories(levels) => {
-            Bars { numeric: false, bars: category_bars(grid, pair, levels.names().len()), aside }
+            Bars { numeric: false, bars: category_bars(grid, pair, parts, levels.names().len()), aside }
         }
         Bins::Numbers(edges) => match few_values(edges, pair) {
             Some(positions) => {
                 let bars = positions
                     .into_iter()
                     .enumerate()
-                    .map(|(place, position)| {
-                        bar_of(grid, pair, bin_at(position), place as f64, place as f64 + 1.0)
+                    .map(|(place, position)| Bar {
+                        low: place as f64,
+                        high: place as f64 + 1.0,
+                        ..bar_of(grid, pair, parts, bin_at(position))
                     })
                     .collect();
                 Bars { numeric: false, bars, aside }
             }
-            None => Bars { numeric: true, bars: number_bars(edges, pair), aside },
+            None => Bars { numeric: true, bars: number_bars(edges, pair, parts), aside },
         },
     }
 }
@@ -74,13 +79,20 @@ fn bin_at(position: usize) -> Bin {
     Bin(Bin::FIRST_VALUE.0 + u16::try_from(position).unwrap_or(0))
 }
 
-fn bar_of(grid: &Grid, pair: Pair<'_>, bin: Bin, low: f64, high: f64) -> Bar {
+/// A bar of one bin; its place is still to be said.
+fn bar_of(grid: &Grid, pair: Pair<'_>, parts: &[f64], bin: Bin) -> Bar {
+    let psi = match bin.value_index() {
+        Some(position) => parts.get(position),
+        None if bin == Bin::OTHER => parts.get(grid.value_bins()),
+        None => None,
+    };
     Bar {
         label: grid.label(bin),
-        low,
-        high,
+        low: f64::NAN,
+        high: f64::NAN,
         baseline: Pair::share(pair.baseline, bin),
         now: Pair::share(pair.now, bin),
+        psi: psi.copied().unwrap_or(0.0),
     }
 }
 
@@ -94,16 +106,26 @@ fn few_values(edges: &Edges, pair: Pair<'_>) -> Option<Vec<usize>> {
     (!used.is_empty() && used.len() <= FEW && atoms * 10 >= used.len() * 8).then_some(used)
 }
 
-fn category_bars(grid: &Grid, pair: Pair<'_>, levels: usize) -> Vec<Bar> {
+fn category_bars(grid: &Grid, pair: Pair<'_>, parts: &[f64], levels: usize) -> Vec<Bar> {
     let mut bars: Vec<Bar> =
-        (0..levels).map(|position| bar_of(grid, pair, bin_at(position), 0.0, 0.0)).collect();
+        (0..levels).map(|position| bar_of(grid, pair, parts, bin_at(position))).collect();
     bars.retain(|bar| bar.baseline > 0.0 || bar.now > 0.0);
     bars.sort_by(|a, b| b.baseline.max(b.now).total_cmp(&a.baseline.max(a.now)));
     if bars.len() > MOST_CATEGORIES {
         let rest = bars.split_off(MOST_CATEGORIES - 1);
-        let (baseline, now) =
-            rest.iter().fold((0.0, 0.0), |sum, bar| (sum.0 + bar.baseline, sum.1 + bar.now));
-        bars.push(Bar { label: format!("{} more", rest.len()), low: 0.0, high: 0.0, baseline, now });
+        let mut more = Bar {
+            label: format!("{} more", rest.len()),
+            baseline: 0.0,
+            now: 0.0,
+            psi: 0.0,
+            ..rest[0].clone()
+        };
+        for bar in &rest {
+            more.baseline += bar.baseline;
+            more.now += bar.now;
+            more.psi += bar.psi;
+        }
+        bars.push(more);
     }
     for (place, bar) in bars.iter_mut().enumerate() {
         (bar.low, bar.high) = (place as f64, place as f64 + 1.0);
@@ -111,18 +133,14 @@ fn category_bars(grid: &Grid, pair: Pair<'_>, levels: usize) -> Vec<Bar> {
     bars
 }
 
-fn number_bars(edges: &Edges, pair: Pair<'_>) -> Vec<Bar> {
-    let Some((low, high)) = shown_range(edges, pair) else { return Vec::new() };
-    let used = (0..edges.bins())
-        .filter(|position| pair.baseline.get(bin_at(*position)) + pair.now.get(bin_at(*position)) > 0)
-        .count();
-    let count = used.clamp(6, MOST_BARS);
-    let width = (high - low) / count as f64;
+fn number_bars(edges: &Edges, pair: Pair<'_>, parts: &[f64]) -> Vec<Bar> {
+    let Some(shown) = shown_range(edges, pair) else { return Vec::new() };
+    let Cut { low, width, count } = cut(edges, pair, shown);
     let mut bars: Vec<Bar> = (0..count)
         .map(|place| {
             let (from, to) = (low + width * place as f64, low + width * (place + 1) as f64);
             let label = format!("({}, {}]", crate::text::number(from), crate::text::number(to));
-            Bar { label, low: from, high: to, baseline: 0.0, now: 0.0 }
+            Bar { label, low: from, high: to, baseline: 0.0, now: 0.0, psi: 0.0 }
         })
         .collect();
     for position in 0..edges.bins() {
@@ -131,12 +149,58 @@ fn number_bars(edges: &Edges, pair: Pair<'_>) -> Vec<Bar> {
         if baseline == 0.0 && now == 0.0 {
             continue;
         }
+        let psi = parts.get(position).copied().unwrap_or(0.0);
         for (place, part) in spread(edges.limits(position), edges.is_atom(position), low, width, count) {
             bars[place].baseline += baseline * part;
             bars[place].now += now * part;
+            bars[place].psi += psi * part;
         }
     }
     bars
+}
+
+/// Bars of equal width.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Cut {
+    low: f64,
+    width: f64,
+    count: usize,
+}
+
+/// How a range is cut into bars. Values that are multiples of something (whole numbers, knots as miles) are cut at whole
+/// multiples, so that each bar holds as many of them as its neighbours.
+fn cut(edges: &Edges, pair: Pair<'_>, (low, high): (f64, f64)) -> Cut {
+    let used: Vec<usize> = (0..edges.bins())
+        .filter(|position| pair.baseline.get(bin_at(*position)) + pair.now.get(bin_at(*position)) > 0)
+        .collect();
+    let values: Vec<f64> = used
+        .iter()
+        .filter(|position| edges.is_atom(**position))
+        .map(|position| edges.limits(*position).1)
+        .filter(|value| (low..=high).contains(value))
+        .collect();
+    match lattice(&values) {
+        Some((first, gap)) if values.len() * 4 >= used.len() * 3 => {
+            let places = ((high - first) / gap).round().max(0.0) as usize + 1;
+            let each = places.div_ceil(MOST_BARS).max(1);
+            Cut { low: first - gap / 2.0, width: gap * each as f64, count: places.div_ceil(each) }
+        }
+        _ => {
+            let count = used.len().clamp(6, MOST_BARS);
+            Cut { low, width: (high - low) / count as f64, count }
+        }
+    }
+}
+
+/// The least of the values and the gap of which nearly all distances between them are multiples.
+fn lattice(values: &[f64]) -> Option<(f64, f64)> {
+    let gaps: Vec<f64> = values.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    let least = gaps.iter().copied().fold(f64::INFINITY, f64::min);
+    if gaps.len() < 5 || !least.is_finite() || least <= 0.0 {
+        return None;
+    }
+    let whole = gaps.iter().filter(|gap| ((**gap / least) - (**gap / least).round()).abs() < 0.05).count();
+    (whole * 10 >= gaps.len() * 9).then(|| (values[0], least))
 }
 
 /// Over which bars a bin's events are spread, and with which parts: evenly over its width; all in one where the bin
@@ -235,6 +299,43 @@ pub struct Contribution {
     pub baseline: f64,
     pub now: f64,
     pub psi: f64,
+    /// The positions of its bins.
+    #[serde(skip)]
+    first: usize,
+    #[serde(skip)]
+    last: usize,
+}
+
+/// The value bin at a position; behind the last one stands *other*.
+fn bin_or_other(grid: &Grid, position: usize) -> Bin {
+    if position < grid.value_bins() { bin_at(position) } else { Bin::OTHER }
+}
+
+/// The part of PSI of each value bin (and of *other* behind them): a part's ln(q/p) times what the bin itself gained or
+/// lost, which adds up to the part exactly.
+fn psi_by_bin(grid: &Grid, pair: Pair<'_>) -> Vec<f64> {
+    let mut by_bin = vec![0.0; grid.value_bins() + 1];
+    if pair.baseline.total() == 0 || pair.now.total() == 0 {
+        return by_bin;
+    }
+    let parts = contributions(grid, pair);
+    let halves = parts.len() as f64 / 2.0;
+    let total = |counts: &Counts| -> f64 {
+        let values: u64 = counts.values(grid.value_bins()).iter().sum();
+        values as f64 + halves
+    };
+    let (before, after) = (total(pair.baseline), total(pair.now));
+    for part in &parts {
+        let weight = (part.now / part.baseline).ln();
+        let each = 0.5 / (part.last - part.first + 1) as f64;
+        for (position, psi) in by_bin.iter_mut().enumerate().take(part.last + 1).skip(part.first) {
+            let bin = bin_or_other(grid, position);
+            let p = (pair.baseline.get(bin) as f64 + each) / before;
+            let q = (pair.now.get(bin) as f64 + each) / after;
+            *psi = (q - p) * weight;
+        }
+    }
+    by_bin
 }
 
 /// PSI = Σ (qᵢ − pᵢ)·ln(qᵢ/pᵢ) part by part, over the baseline's deciles rounded to edges of the grid (a value heavier
@@ -242,10 +343,10 @@ pub struct Contribution {
 pub fn contributions(grid: &Grid, pair: Pair<'_>) -> Vec<Contribution> {
     let groups = match &grid.bins {
         Bins::Numbers(edges) => deciles(edges, pair.baseline),
-        Bins::Categories(levels) => (0..levels.names().len()).map(|position| (position, position)).collect(),
+        Bins::Categories(levels) => (0..=levels.names().len()).map(|position| (position, position)).collect(),
     };
     let sum = |counts: &Counts, (first, last): (usize, usize)| -> u64 {
-        (first..=last).map(|position| counts.get(bin_at(position))).sum()
+        (first..=last).map(|position| counts.get(bin_or_other(grid, position))).sum()
     };
     let counted: Vec<((usize, usize), u64, u64)> = groups
         .into_iter()
@@ -265,9 +366,9 @@ pub fn contributions(grid: &Grid, pair: Pair<'_>) -> Vec<Contribution> {
                     let (low, high) = (edges.limits(first).0, edges.limits(last).1);
                     (low, high, between(low, high))
                 }
-                Bins::Categories(_) => (0.0, 0.0, grid.label(bin_at(first))),
+                Bins::Categories(_) => (0.0, 0.0, grid.label(bin_or_other(grid, first))),
             };
-            Contribution { label, low, high, baseline: p, now: q, psi: (q - p) * (q / p).ln() }
+            Contribution { label, low, high, baseline: p, now: q, psi: (q - p) * (q / p).ln(), first, last }
         })
         .collect()
 }
@@ -422,7 +523,33 @@ mod tests {
         assert!(parts.iter().all(|part| part.psi.abs() < 1e-12), "{parts:?}");
     }
 
+    #[test]
+    fn multiples_are_cut_at_whole_multiples() {
+        let values: Vec<f64> = (0..38).map(|knots| f64::from(knots) * 1.150_78).collect();
+        let sample: Vec<f64> = values.iter().flat_map(|value| [*value; 20]).collect();
+        let edges = Edges::of_sample(sample.clone());
+        let grid = Grid::new("m", "feature.x", Instant::EPOCH, Bins::Numbers(edges));
+        let mut counts = Counts::default();
+        sample.iter().for_each(|value| counts.add(grid.bin_of_number(*value), 1));
+        let bars = bars(&grid, Pair { baseline: &counts, now: &counts }).bars;
+        assert_eq!(bars.len(), 19);
+        assert!(bars.iter().all(|bar| (bar.baseline - 2.0 / 38.0).abs() < 1e-9), "{bars:?}");
+    }
+
     proptest! {
+        #[test]
+        fn the_bars_share_the_whole_of_psi(
+            baseline in prop::collection::vec(0_u64..500, 12), now in prop::collection::vec(0_u64..500, 12),
+        ) {
+            prop_assume!(baseline.iter().sum::<u64>() > 0 && now.iter().sum::<u64>() > 0);
+            let edges: Vec<f64> = (0..11).map(f64::from).collect();
+            let (grid, baseline, now) = (grid(&edges), counts(&baseline), counts(&now));
+            let pair = Pair { baseline: &baseline, now: &now };
+            let whole: f64 = contributions(&grid, pair).iter().map(|part| part.psi).sum();
+            let by_bars: f64 = bars(&grid, pair).bars.iter().map(|bar| bar.psi).sum();
+            prop_assert!((whole - by_bars).abs() < 1e-9 * (1.0 + whole), "{} {}", whole, by_bars);
+        }
+
         #[test]
         fn bars_lose_no_event(
             baseline in prop::collection::vec(0_u64..500, 12),

@@ -1,6 +1,17 @@
 //! The list of pages: one line each. A page is a file here, with its templates of the same name, and loads typed rows
 //! first (`load`), then says them (`view`): what it says can be tested without a store.
 
+pub mod deliveries;
+pub mod grids;
+pub mod incident;
+pub mod incidents;
+pub mod model;
+pub mod overview;
+pub mod signal;
+pub mod steps;
+
+use std::sync::Arc;
+
 use askama::Template;
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -10,7 +21,9 @@ use axum::routing::get;
 use serde::Serialize;
 use tower_http::set_header::SetResponseHeaderLayer;
 
+use crate::actions;
 use crate::assets;
+use crate::auth::{self, Gate};
 use crate::error::{self, PageError};
 use crate::run::App;
 use crate::visit::{Form, Visit};
@@ -19,11 +32,21 @@ use crate::visit::{Form, Visit};
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; \
      connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-pub fn router(app: App) -> Router {
+pub fn router(app: App, gate: Arc<Gate>) -> Router {
     let pages = Router::new()
+        .route("/", get(overview::page))
+        .route("/models/{model}/{environment}", get(model::page))
+        .route("/models/{model}/{environment}/signals/{signal}", get(signal::page))
+        .route("/incidents", get(incidents::page))
+        .route("/incidents/{incident}", get(incident::page))
+        .route("/deliveries", get(deliveries::page))
+        .merge(actions::routes())
         .fallback(error::no_such_page)
+        .merge(auth::login::logout(gate.clone()))
         .layer(middleware::from_fn_with_state(app.clone(), error::dress))
-        .with_state(app);
+        .layer(middleware::from_fn_with_state(gate.clone(), auth::guard::guard))
+        .with_state(app)
+        .merge(auth::login::routes(gate));
     let set = |name, value| SetResponseHeaderLayer::if_not_present(name, HeaderValue::from_static(value));
     pages
         .layer(set(header::CACHE_CONTROL, "no-store"))

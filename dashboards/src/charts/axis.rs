@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn buckets_are_round_and_no_more_than_asked() {
-        let range = |hours| {
+        let range = |hours: u64| {
             Interval::ending_at(Instant::from_seconds(1_000_000_000), Duration::from_secs(hours * 3_600))
         };
         assert_eq!(bucket(range(6), Duration::from_secs(60), 72), Duration::from_secs(300));

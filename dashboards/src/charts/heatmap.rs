@@ -15,6 +15,7 @@ use crate::text;
 pub struct HeatMap<'a> {
     pub interval: Interval,
     pub rows: Vec<Row>,
+    pub width: f64,
     pub zone: &'a TimeZone,
     /// When something was changed.
     pub markers: Vec<Instant>,
@@ -29,18 +30,24 @@ pub struct Row {
     pub cells: Vec<Option<Mark>>,
 }
 
-const WIDTH: f64 = 760.0;
-const LEFT: f64 = 190.0;
-const RIGHT: f64 = 672.0;
+const LEFT: f64 = 230.0;
+/// Room for the notes.
+const NOTES: f64 = 96.0;
 const ROW: f64 = 22.0;
 const TOP: f64 = 4.0;
 
 impl HeatMap<'_> {
+    /// Where the notes begin.
+    fn right(&self) -> f64 {
+        self.width - NOTES
+    }
+
     pub fn draw(&self) -> Figure {
         let height = TOP + ROW * self.rows.len() as f64 + 26.0;
         let label = format!("verdicts of {} signals over time", self.rows.len());
-        let mut svg = Svg::new("wide heatmap", WIDTH, height, &label).with_time(LEFT, RIGHT, self.interval);
-        let x = Scale::of_time(self.interval, LEFT, RIGHT);
+        let mut svg =
+            Svg::new("wide heatmap", self.width, height, &label).with_time(LEFT, self.right(), self.interval);
+        let x = Scale::of_time(self.interval, LEFT, self.right());
         for (index, row) in self.rows.iter().enumerate() {
             self.draw_row(&mut svg, row, TOP + ROW * index as f64);
         }
@@ -58,7 +65,7 @@ impl HeatMap<'_> {
     }
 
     fn draw_row(&self, svg: &mut Svg, row: &Row, top: f64) {
-        let cell = (RIGHT - LEFT) / row.cells.len().max(1) as f64;
+        let cell = (self.right() - LEFT) / row.cells.len().max(1) as f64;
         if !row.link.is_empty() {
             svg.raw(&format!("<a href=\"{}\">", text::escape(&row.link)));
         }
@@ -67,7 +74,7 @@ impl HeatMap<'_> {
             LEFT - 10.0,
             super::n(top + 15.0),
             text::escape(&row.name),
-            text::escape(&text::cut(&row.name, 27)),
+            text::escape(&text::cut(&row.name, 29)),
             if row.link.is_empty() { "" } else { "</a>" },
         ));
         for run in runs(&row.cells) {
@@ -86,7 +93,7 @@ impl HeatMap<'_> {
             };
             svg.rect(run.mark.class(), area, &title);
         }
-        svg.text("tick", (RIGHT + 10.0, top + 15.0), "start", &text::cut(&row.note, 14));
+        svg.text("tick", (self.right() + 10.0, top + 15.0), "start", &text::cut(&row.note, 14));
     }
 
     /// When the cell `index` of `of` begins.
@@ -128,7 +135,8 @@ mod tests {
         let cells = vec![Some(Mark::OnCourse), Some(Mark::OnCourse), None, Some(Mark::Page)];
         let row = Row { name: "<x>".to_owned(), link: "/a?b&c".to_owned(), note: "1.7".to_owned(), cells };
         let interval = Interval::new(Instant::from_seconds(0), Instant::from_seconds(3_600));
-        let map = HeatMap { interval, rows: vec![row], zone: &TimeZone::UTC, markers: Vec::new() };
+        let map =
+            HeatMap { interval, rows: vec![row], width: 1_140.0, zone: &TimeZone::UTC, markers: Vec::new() };
         let figure = map.draw();
         assert_eq!(figure.svg.0.matches("<rect").count(), 2);
         assert!(!figure.svg.0.contains("<x>") && figure.svg.0.contains("/a?b&amp;c"));

@@ -6,11 +6,11 @@ use crate::figures::{Bar, Bars};
 use crate::text;
 
 /// Where things lie in a big histogram; the contributions under it share the same x axis.
-pub(crate) const WIDTH: f64 = 760.0;
+pub(crate) const WIDTH: f64 = super::WHOLE;
 pub(crate) const LEFT: f64 = 52.0;
-const HEIGHT: f64 = 236.0;
+const HEIGHT: f64 = 300.0;
 const TOP: f64 = 10.0;
-const FLOOR: f64 = 206.0;
+const FLOOR: f64 = 272.0;
 
 /// The x places of a set of bars: values or categories first, what has no value aside.
 pub(crate) struct Places {
@@ -29,7 +29,7 @@ impl Places {
         Self { scale: Scale::new(low, high, LEFT, right), right, aside_width }
     }
 
-    fn aside(&self, index: usize) -> (f64, f64) {
+    pub(crate) fn aside(&self, index: usize) -> (f64, f64) {
         let left = self.right + 18.0 + self.aside_width * index as f64;
         (left + 6.0, left + self.aside_width - 6.0)
     }
@@ -160,9 +160,16 @@ mod tests {
             high: place + 1.0,
             baseline,
             now,
+            psi: 0.0,
         };
-        let missing =
-            Bar { label: "missing".to_owned(), low: f64::NAN, high: f64::NAN, baseline: 0.0, now: 0.2 };
+        let missing = Bar {
+            label: "missing".to_owned(),
+            low: f64::NAN,
+            high: f64::NAN,
+            baseline: 0.0,
+            now: 0.2,
+            psi: 0.0,
+        };
         Bars { numeric, bars: vec![bar(0.0, 0.5, 0.1), bar(1.0, 0.5, 0.7)], aside: vec![missing] }
     }
 

@@ -71,11 +71,11 @@ pub struct Line<'a> {
     pub open_from: Option<Instant>,
     /// Whether the axis begins at zero.
     pub from_zero: bool,
+    pub width: f64,
     pub height: f64,
     pub zone: &'a TimeZone,
 }
 
-const WIDTH: f64 = 760.0;
 const LEFT: f64 = 52.0;
 const TOP: f64 = 14.0;
 const BOTTOM: f64 = 26.0;
@@ -86,11 +86,11 @@ impl Line<'_> {
     }
 
     fn svg(&self) -> text::Markup {
-        let x = Scale::of_time(self.interval, LEFT, WIDTH);
+        let x = Scale::of_time(self.interval, LEFT, self.width);
         let y = self.value_scale();
-        let mut svg = Svg::new("wide line-chart", WIDTH, self.height, &self.label).with_time(
+        let mut svg = Svg::new("wide line-chart", self.width, self.height, &self.label).with_time(
             LEFT,
-            WIDTH,
+            self.width,
             self.interval,
         );
         self.draw_ground(&mut svg, &x, &y);
@@ -126,13 +126,13 @@ impl Line<'_> {
     fn draw_ground(&self, svg: &mut Svg, x: &Scale, y: &Scale) {
         if let Some((low, high)) = self.band {
             let (top, bottom) = (y.within(high), y.within(low));
-            let area = Area { x: LEFT, y: top, width: WIDTH - LEFT, height: bottom - top };
+            let area = Area { x: LEFT, y: top, width: self.width - LEFT, height: bottom - top };
             let title = format!("healthy: {} to {}", self.unit.write(low), self.unit.write(high));
             svg.rect("band", area, &title);
         }
         if let Some(open) = self.open_from.filter(|open| *open < self.interval.end) {
             let left = x.at_time(open.max(self.interval.start));
-            let area = Area { x: left, y: TOP, width: WIDTH - left, height: self.floor() - TOP };
+            let area = Area { x: left, y: TOP, width: self.width - left, height: self.floor() - TOP };
             svg.rect("open", area, "not closed yet: these numbers may still change");
         }
     }
@@ -140,20 +140,20 @@ impl Line<'_> {
     fn draw_axes(&self, svg: &mut Svg, x: &Scale, y: &Scale) {
         for tick in y.ticks() {
             let at = y.at(tick);
-            svg.line("grid", (LEFT, at), (WIDTH, at), "");
+            svg.line("grid", (LEFT, at), (self.width, at), "");
             svg.text("tick", (LEFT - 8.0, at + 4.0), "end", &self.unit.write(tick));
         }
         for (index, (at, label)) in time_ticks(self.interval, self.zone).into_iter().enumerate() {
             let class = if index % 2 == 1 { "tick minor" } else { "tick" };
             let place = x.at_time(at);
-            let anchor = if place > WIDTH - 24.0 { "end" } else { "middle" };
+            let anchor = if place > self.width - 24.0 { "end" } else { "middle" };
             svg.text(class, (place, self.height - 7.0), anchor, &label);
         }
-        svg.line("axis", (LEFT, self.floor()), (WIDTH, self.floor()), "");
+        svg.line("axis", (LEFT, self.floor()), (self.width, self.floor()), "");
         if let Some(limit) = self.limit.filter(|limit| limit.is_finite()) {
             let at = y.within(limit);
             let words = format!("limit {}", self.unit.write(limit));
-            svg.line("limit", (LEFT, at), (WIDTH, at), &words);
+            svg.line("limit", (LEFT, at), (self.width, at), &words);
             svg.text("tick limit-text", (LEFT + 6.0, at - 5.0), "start", &words);
         }
     }
@@ -169,7 +169,8 @@ impl Line<'_> {
             svg.path(class, &path_with_gaps(points), &series.label);
         }
         let Some(first) = self.series.first() else { return };
-        let width = (WIDTH - LEFT) * self.step.as_secs_f64() / self.interval.length().as_secs_f64().max(1.0);
+        let width =
+            (self.width - LEFT) * self.step.as_secs_f64() / self.interval.length().as_secs_f64().max(1.0);
         for (index, point) in first.points.iter().enumerate() {
             let Some(title) = self.title_at(index) else { continue };
             let area =
@@ -211,17 +212,26 @@ impl Line<'_> {
             } else {
                 (at + 8.0, "start", at + 8.0)
             };
-            if start > last_label_end && start + width < WIDTH {
+            if start > last_label_end && start + width < self.width {
                 svg.text("tick change-text", (place, self.floor() - 6.0), anchor, &label);
                 last_label_end = start + width;
             }
         }
         let Some(onset) = self.onset.filter(|onset| self.interval.contains(*onset)) else { return };
         let at = x.at_time(onset);
-        let words = format!("since {}", clock(onset, self.zone));
+        let words = format!("since {}", self.short_clock(onset));
         svg.line("onset", (at, 4.0), (at, self.floor()), &words);
         let (place, anchor) = if at > LEFT + 100.0 { (at - 6.0, "end") } else { (at + 6.0, "start") };
         svg.text("onset-text", (place, 13.0), anchor, &words);
+    }
+
+    /// The time of day where the axis holds a day or less.
+    fn short_clock(&self, at: Instant) -> String {
+        if self.interval.length() > domain::time::DAY {
+            return clock(at, self.zone);
+        }
+        crate::time_range::zoned(at, self.zone)
+            .map_or_else(|| at.to_string(), |zoned| zoned.strftime("%H:%M").to_string())
     }
 
     fn table(&self) -> Table {
@@ -276,6 +286,7 @@ mod tests {
             markers: vec![Marker { at: at(1), label: "<deployed>".to_owned() }],
             open_from: Some(at(2)),
             from_zero: false,
+            width: 760.0,
             height: 190.0,
             zone: &UTC,
         }

@@ -22,10 +22,10 @@ pub struct Quantiles<'a> {
     pub step: std::time::Duration,
     pub stretches: Vec<Stretch>,
     pub onset: Option<Instant>,
+    pub width: f64,
     pub zone: &'a TimeZone,
 }
 
-const WIDTH: f64 = 760.0;
 const HEIGHT: f64 = 190.0;
 const LEFT: f64 = 52.0;
 const TOP: f64 = 14.0;
@@ -43,11 +43,12 @@ impl Quantiles<'_> {
         let low = known.iter().copied().fold(f64::INFINITY, f64::min);
         let high = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let y = Scale::new(low, high, FLOOR, TOP);
-        let x = Scale::of_time(self.interval, LEFT, WIDTH);
+        let x = Scale::of_time(self.interval, LEFT, self.width);
         let label = "values over time: median, middle half, 5 to 95 %";
-        let mut svg = Svg::new("wide quantiles", WIDTH, HEIGHT, label).with_time(LEFT, WIDTH, self.interval);
+        let mut svg =
+            Svg::new("wide quantiles", self.width, HEIGHT, label).with_time(LEFT, self.width, self.interval);
         for tick in y.ticks() {
-            svg.line("grid", (LEFT, y.at(tick)), (WIDTH, y.at(tick)), "");
+            svg.line("grid", (LEFT, y.at(tick)), (self.width, y.at(tick)), "");
             svg.text("tick", (LEFT - 8.0, y.at(tick) + 4.0), "end", &text::number(tick));
         }
         svg.path("range outer", &self.ribbon(&x, &y, 0, 4), "5 to 95 %");
@@ -93,7 +94,7 @@ impl Quantiles<'_> {
             let class = if index % 2 == 1 { "tick minor" } else { "tick" };
             svg.text(class, (x.at_time(at), HEIGHT - 7.0), "middle", &label);
         }
-        svg.line("axis", (LEFT, FLOOR), (WIDTH, FLOOR), "");
+        svg.line("axis", (LEFT, FLOOR), (self.width, FLOOR), "");
         if let Some(onset) = self.onset.filter(|onset| self.interval.contains(*onset)) {
             let at = x.at_time(onset);
             svg.line("onset", (at, 4.0), (at, FLOOR), &format!("since {}", clock(onset, self.zone)));
@@ -101,7 +102,8 @@ impl Quantiles<'_> {
     }
 
     fn draw_titles(&self, svg: &mut Svg, x: &Scale) {
-        let width = (WIDTH - LEFT) * self.step.as_secs_f64() / self.interval.length().as_secs_f64().max(1.0);
+        let width =
+            (self.width - LEFT) * self.step.as_secs_f64() / self.interval.length().as_secs_f64().max(1.0);
         for stretch in &self.stretches {
             let Some([least, low, median, high, most]) = stretch.quantiles else { continue };
             let title = format!(
@@ -150,7 +152,7 @@ mod tests {
             }).collect();
             let interval = Interval::new(Instant::EPOCH, Instant::from_seconds(60 * values.len() as i64));
             let step = std::time::Duration::from_secs(60);
-            let svg = Quantiles { interval, step, stretches, onset: None, zone: &TimeZone::UTC }.draw().svg.0;
+            let svg = Quantiles { interval, step, stretches, onset: None, width: 760.0, zone: &TimeZone::UTC }.draw().svg.0;
             prop_assert!(!svg.contains("NaN") && !svg.contains("inf"), "{}", svg);
         }
     }

@@ -51,6 +51,7 @@ pub fn picture(data: &Data, range: &TimeRange) -> Option<Picture> {
         markers: markers(data),
         open_from: None,
         from_zero: shown.from_zero,
+        width: crate::charts::COLUMN,
         height: HEIGHT,
         zone: range.zone(),
     };

@@ -15,6 +15,7 @@ use crate::charts::histogram;
 use crate::charts::line::{Line, Marker, Point, Series, Unit};
 use crate::charts::meter;
 use crate::charts::strip::Mark;
+use crate::charts::{HALF, WHOLE};
 use crate::layout::{Choice, Layout};
 use crate::text::{self, Markup, count, duration, milliseconds, name, number, percent};
 use crate::visit::{Visit, incident_path, model_path, signal_path};
@@ -192,16 +193,14 @@ fn standing(data: &Data, visit: &Visit) -> Standing {
     let worst = data.incidents.iter().max_by_key(|incident| (incident.severity, incident.opened_at));
     if let Some(incident) = worst {
         let (class, chip) = severity_words(incident.severity);
-        let others = match data.incidents.len() - 1 {
+        let (beyond, judged) = beyond(data);
+        let open = text::counted(data.incidents.len() as u64, "open incident");
+        let moved = match judged {
             0 => String::new(),
-            n => format!(", and {} more", text::counted(n as u64, "incident")),
+            _ => format!("; {beyond} of {} beyond their limits", text::counted(judged as u64, "signal")),
         };
-        let title = text::cut(&incident.title, 160);
-        return Standing {
-            class,
-            chip,
-            sentence: format!("{title}, since {}{others}", visit.range.written(incident.since)),
-        };
+        let since = visit.range.written(incident.since);
+        return Standing { class, chip, sentence: format!("since {since}, {open}{moved}") };
     }
     let (beyond, judged) = beyond(data);
     let suspects = data.latest.iter().filter(|it| it.verdict == Verdict::Suspect).count();
@@ -430,7 +429,7 @@ fn cause(index: usize, mover: &Mover, most: f64, visit: &Visit) -> Cause {
         _ => "",
     };
     let shown = if subject.signal.is_empty() { subject.monitor.name() } else { &subject.signal };
-    let words = if times.is_finite() { format!("{}×", number(times)) } else { "beyond".to_owned() };
+    let words = if times.is_finite() { format!("{times:.1}×") } else { "beyond".to_owned() };
     Cause {
         rank: index + 1,
         class,
@@ -439,7 +438,7 @@ fn cause(index: usize, mover: &Mover, most: f64, visit: &Visit) -> Cause {
             "" => String::new(),
             signal => subject_link(visit, subject, signal),
         },
-        sentence: text::capitalised(&text::cut(&evaluation.sentence, 220)),
+        sentence: text::cut(&evaluation.sentence, 220),
         detail: cause_detail(evaluation, visit),
         picture: mover
             .bars
@@ -517,15 +516,18 @@ fn heat(data: &Data, visit: &Visit) -> Markup {
                 visit.to(&signal_path(&data.model, &data.environment, &row.name))
             },
             note: match now(row) {
-                Some(it) => format!("{}× limit", number(movers::times_limit(it))),
-                None => format!("≤ {}×", number(row.peak)),
+                Some(it) if movers::times_limit(it).is_finite() => {
+                    format!("{:.1}× limit", movers::times_limit(it))
+                }
+                Some(_) => "beyond".to_owned(),
+                None => format!("at most {:.1}×", row.peak),
             },
             cells: row.marks.clone(),
         })
         .collect();
     let interval = super::steps(data.range, super::CELLS).interval;
     let markers = data.changes.iter().map(|change| change.at).collect();
-    HeatMap { interval, rows, zone: visit.range.zone(), markers }.draw().render()
+    HeatMap { interval, rows, width: WHOLE, zone: visit.range.zone(), markers }.draw().render()
 }
 
 fn pager(data: &Data, visit: &Visit) -> Vec<Choice> {
@@ -561,6 +563,7 @@ fn plain<'a>(data: &Data, visit: &'a Visit, label: &str, unit: Unit, series: Vec
             .collect(),
         open_from: None,
         from_zero: true,
+        width: HALF,
         height: 170.0,
         zone: visit.range.zone(),
     }
@@ -673,6 +676,7 @@ fn performance_chart(data: &Data, visit: &Visit, metric: &str) -> Chart {
         markers: Vec::new(),
         open_from: immature_from(&of),
         from_zero: false,
+        width: HALF,
         height: 170.0,
         zone: visit.range.zone(),
     };

@@ -249,8 +249,7 @@ fn card(incident: &Incident, visit: &Visit) -> Card {
 
 fn detail(incident: &Incident, now: Instant, visit: &Visit) -> String {
     let worst = incident.findings.iter().find(|finding| finding.standing).or(incident.findings.first());
-    let mut said =
-        worst.map(|finding| text::capitalised(&text::cut(&finding.sentence, 200))).unwrap_or_default();
+    let mut said = worst.map(|finding| text::cut(&finding.sentence, 200)).unwrap_or_default();
     if !said.is_empty() && !said.ends_with('.') {
         said.push('.');
     }

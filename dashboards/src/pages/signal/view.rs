@@ -8,6 +8,7 @@ use domain::signal::{Role, role, segment as segments};
 use domain::time::Instant;
 
 use super::{Compared, Data, Dimension, Judged, Sides};
+use crate::charts::HALF;
 use crate::charts::line::{Line, Point, Series, Unit};
 use crate::charts::quantiles::{Quantiles, Stretch};
 use crate::charts::strip::Mark;
@@ -163,7 +164,7 @@ fn standing(data: &Data, visit: &Visit) -> Standing {
             sentence: "no window of this range was judged here; the numbers compare as they are".to_owned(),
         };
     };
-    let sentence = text::capitalised(&text::cut(&worst.sentence, 240));
+    let sentence = text::cut(&worst.sentence, 240);
     let (class, chip) = match Mark::of(worst.verdict, worst.severity) {
         Mark::Page => ("page", "Off course"),
         Mark::Ticket => ("ticket", "Drifting"),
@@ -393,6 +394,7 @@ fn line<'a>(data: &Data, visit: &'a Visit, label: String, unit: Unit, series: Ve
         markers: Vec::new(),
         open_from: None,
         from_zero: true,
+        width: HALF,
         height: 170.0,
         zone: visit.range.zone(),
     }
@@ -472,6 +474,7 @@ fn values_chart(data: &Data, visit: &Visit) -> Chart {
             step: Duration::from_secs(data.step_s),
             stretches,
             onset: data.since,
+            width: HALF,
             zone: visit.range.zone(),
         }
         .draw()

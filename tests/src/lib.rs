@@ -13,10 +13,18 @@
 //!
 //! One engine serves all tests of a test binary. It ends with the test process, and the next one removes its files.
 
+mod browser;
 mod folder;
 mod harness;
+mod mail;
+mod process;
+mod receiver;
 mod waiting;
 
+pub use browser::{Browser, Sight, artefacts};
 pub use folder::Folder;
-pub use harness::{engine, executable, fresh_config, fresh_store, manual_context, text};
+pub use harness::{OwnEngine, client, engine, executable, fresh_config, fresh_store, manual_context, text};
+pub use mail::{Mail, MailServer, PASSWORD, Speech, USER};
+pub use process::{Process, free_port};
+pub use receiver::{Answer, Received, Receiver};
 pub use waiting::{PATIENCE, eventually, eventually_some};

@@ -1,0 +1,141 @@
+//! The command line: which commands there are, and what each prints when it fails.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use service::telemetry::Telemetry;
+use tokio_util::sync::CancellationToken;
+
+use crate::commands;
+use crate::config::Config;
+use crate::demo;
+use crate::system::{self, Role};
+
+/// Watches machine-learning models in production: sees one go off course, says why, and pages.
+#[derive(Debug, Parser)]
+#[command(name = "leeway", version, propagate_version = true)]
+pub struct Cli {
+    /// The configuration file; `leeway.toml` where there is one and none is named.
+    #[arg(long, global = true, env = "LEEWAY_CONFIG", value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Where the embedded engine keeps its tables (instead of `data_dir`).
+    #[arg(long = "data", global = true, env = "LEEWAY_DATA_DIR", value_name = "DIR")]
+    data: Option<PathBuf>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Shows everything on a year of real flights: sets up, loads, breaks something, and tells where to look.
+    #[command(after_help = "Example:\n  leeway demo --port 4840 --fresh")]
+    Demo(demo::Args),
+    /// Runs the whole system: the store (unless clickhouse.url names one), all roles, and the pages.
+    #[command(after_help = "Example:\n  leeway up --config leeway.toml --data /var/lib/leeway")]
+    Up,
+    /// Runs the collector alone against clickhouse.url.
+    #[command(after_help = "Example:\n  LEEWAY_CLICKHOUSE__URL=http://clickhouse:8123 leeway collector")]
+    Collector,
+    /// Runs the analyzer alone against clickhouse.url.
+    #[command(after_help = "Example:\n  LEEWAY_CLICKHOUSE__URL=http://clickhouse:8123 leeway analyzer")]
+    Analyzer,
+    /// Runs the alerter alone against clickhouse.url.
+    #[command(after_help = "Example:\n  LEEWAY_CLICKHOUSE__URL=http://clickhouse:8123 leeway alerter")]
+    Alerter,
+    /// Runs the pages alone against clickhouse.url.
+    #[command(after_help = "Example:\n  LEEWAY_CLICKHOUSE__URL=http://clickhouse:8123 leeway dashboards")]
+    Dashboards,
+    /// Loads recorded predictions and outcomes: Parquet, CSV or NDJSON.
+    #[command(
+        after_help = "Example:\n  leeway import flights.parquet --model flights --timestamp ts --prediction score --outcome late"
+    )]
+    Import(collector::import::Args),
+    /// Makes a named baseline: of a stretch of time, a file, or a version.
+    #[command(subcommand)]
+    Baseline(collector::baseline::Command),
+    /// Counts again, from the raw events, what was written past the collector.
+    #[command(after_help = "Example:\n  leeway recount --model flights --from 2026-11-01 --to 2026-11-08")]
+    Recount(collector::recount::Args),
+    /// Brings the store's schema and retention to what this build and the configuration say.
+    #[command(after_help = "Example:\n  LEEWAY_CLICKHOUSE__URL=http://clickhouse:8123 leeway migrate")]
+    Migrate,
+    /// Reads the configuration and says what is wrong with it, or what holds.
+    #[command(after_help = "Example:\n  leeway check --config leeway.toml")]
+    Check,
+    /// Asks the store anything in SQL, whether a system runs or not.
+    #[command(
+        after_help = "Example:\n  leeway sql \"SELECT model, count() FROM predictions GROUP BY model\" --format PrettyCompact"
+    )]
+    Sql(commands::sql::Args),
+    /// The embedded engine itself; started and supervised by the other commands.
+    #[command(hide = true)]
+    Engine,
+}
+
+/// Runs the command that the process was started with.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if matches!(cli.command, Command::Engine) {
+        return end(engine::serve_child());
+    }
+    end(dispatch(cli))
+}
+
+/// Prints the whole chain of causes, once, and says by the exit code whether it went well.
+fn end(result: anyhow::Result<()>) -> ExitCode {
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+            eprintln!("leeway: {}", causes.join("\n  because: "));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn dispatch(cli: Cli) -> anyhow::Result<()> {
+    service::http::install_tls();
+    if let Command::Demo(args) = cli.command {
+        return demo::start(args, cli.data);
+    }
+    let mut config = Config::load(cli.config.as_deref())?;
+    if let Some(data) = cli.data {
+        config.data_dir = data;
+    }
+    match cli.command {
+        Command::Up => serve(&config, "up", &Role::ALL),
+        Command::Collector => serve(&config, "collector", &[Role::Collector]),
+        Command::Analyzer => serve(&config, "analyzer", &[Role::Analyzer]),
+        Command::Alerter => serve(&config, "alerter", &[Role::Alerter]),
+        Command::Dashboards => serve(&config, "dashboards", &[Role::Dashboards]),
+        Command::Check => commands::check(&config),
+        Command::Migrate => block_on(commands::migrate(&config)),
+        Command::Sql(args) => block_on(commands::sql::run(&config, args)),
+        Command::Import(args) => block_on(commands::import(&config, args)),
+        Command::Baseline(command) => block_on(commands::baseline(&config, command)),
+        Command::Recount(args) => block_on(commands::recount(&config, args)),
+        Command::Demo(_) | Command::Engine => unreachable!("handled before the configuration is read"),
+    }
+}
+
+pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build()?.block_on(work)
+}
+
+/// Runs roles until a signal. `up` brings its own store where none is named; a single role needs one.
+fn serve(config: &Config, role: &str, roles: &[Role]) -> anyhow::Result<()> {
+    let telemetry = Telemetry::start(&config.telemetry, role)?;
+    let outcome = block_on(async {
+        let stopper = CancellationToken::new();
+        service::stop::on_signals(stopper.clone())?;
+        let opened =
+            if role == "up" { system::open_and_migrate(config).await? } else { system::attach(config)? };
+        let context = system::context(config, &telemetry, stopper);
+        let outcome = system::run_roles(roles, config, &context, &opened.store, &telemetry).await;
+        opened.close().await?;
+        outcome
+    });
+    telemetry.finish();
+    outcome
+}

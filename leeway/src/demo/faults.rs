@@ -1,0 +1,98 @@
+//! What breaks in the demonstration, and when: a pure schedule over the time since live events began.
+
+use std::time::Duration;
+
+use super::flights::Flight;
+
+/// A fault of the data, as they happen in production.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// The temperature sensor of one airport sends nothing.
+    TemperatureMissing,
+    /// The wind sensor of one airport sends km/h where mph are expected.
+    WindInKilometres,
+}
+
+/// Where the faults happen.
+pub const AIRPORT: &str = "JFK";
+
+/// Kilometres in a mile.
+const KILOMETRES: f64 = 1.609_344;
+
+/// Faults in turn: each begins so long after the last one ended, and lasts. The first begins a minute in.
+const PAUSE: Duration = Duration::from_secs(60);
+const LENGTH: Duration = Duration::from_secs(240);
+/// After a fault the model needs healthy windows before its incident resolves.
+const RECOVERY: Duration = Duration::from_secs(360);
+const TURN: [Fault; 2] = [Fault::TemperatureMissing, Fault::WindInKilometres];
+
+impl Fault {
+    /// The fault that is on, `elapsed` after live events began.
+    pub fn at(elapsed: Duration) -> Option<Self> {
+        let cycle = PAUSE + LENGTH + RECOVERY;
+        let (turn, within) =
+            ((elapsed.as_secs() / cycle.as_secs()) as usize, elapsed.as_secs() % cycle.as_secs());
+        let on = within >= PAUSE.as_secs() && within < (PAUSE + LENGTH).as_secs();
+        on.then(|| TURN[turn % TURN.len()])
+    }
+
+    /// Does to a flight what the fault does. Flights from elsewhere are left alone.
+    pub fn apply(self, flight: &mut Flight) {
+        if flight.origin() != AIRPORT {
+            return;
+        }
+        match self {
+            Self::TemperatureMissing => flight.set_number("temp", None),
+            Self::WindInKilometres => {
+                let slipped = flight.number("wind_speed").map(|mph| mph * KILOMETRES);
+                flight.set_number("wind_speed", slipped);
+            }
+        }
+    }
+
+    /// What a person at the terminal is told.
+    pub fn sentence(self) -> String {
+        match self {
+            Self::TemperatureMissing => format!("the temperature of {AIRPORT} goes missing"),
+            Self::WindInKilometres => format!("the wind at {AIRPORT} comes in km/h instead of mph"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flight(origin: &str) -> Flight {
+        let mut flight = Flight {
+            numbers: [Some(10.0); 13],
+            categories: std::array::from_fn(|_| None),
+            score: 0.2,
+            late: Some(false),
+        };
+        flight.categories[0] = Some(origin.to_owned());
+        flight
+    }
+
+    #[test]
+    fn the_first_fault_begins_after_a_minute_and_ends_again() {
+        let at = |seconds| Fault::at(Duration::from_secs(seconds));
+        assert_eq!(at(59), None);
+        assert_eq!(at(60), Some(Fault::TemperatureMissing));
+        assert_eq!(at(299), Some(Fault::TemperatureMissing));
+        assert_eq!(at(300), None);
+        assert_eq!(at(660 + 60), Some(Fault::WindInKilometres));
+    }
+
+    #[test]
+    fn only_flights_from_the_airport_are_touched() {
+        let (mut here, mut elsewhere) = (flight(AIRPORT), flight("LGA"));
+        for one in [&mut here, &mut elsewhere] {
+            Fault::TemperatureMissing.apply(one);
+            Fault::WindInKilometres.apply(one);
+        }
+        assert_eq!(here.number("temp"), None);
+        assert_eq!(here.number("wind_speed"), Some(16.09344));
+        assert_eq!(elsewhere, flight("LGA"));
+    }
+}

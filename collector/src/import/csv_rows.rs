@@ -1,0 +1,110 @@
+//! Rows of a CSV file with a header line. Every cell is text or nothing; what it means is found out later.
+
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+
+use std::collections::HashSet;
+use std::io::Read;
+
+use anyhow::{Context as _, bail};
+use csv::{Reader, ReaderBuilder, StringRecord};
+
+use super::cell::Cell;
+use super::source::{BadRow, Column, Row, Stated};
+
+pub struct CsvRows {
+    reader: Reader<Box<dyn Read + Send>>,
+    columns: Vec<Column>,
+    null_words: HashSet<String>,
+    record: StringRecord,
+}
+
+impl CsvRows {
+    /// Reads the header.
+    pub fn of(content: Box<dyn Read + Send>, null_words: &[String]) -> anyhow::Result<Self> {
+        // Rows of another length are told with their line instead of ending the import.
+        let mut reader = ReaderBuilder::new().flexible(true).from_reader(content);
+        let header = reader.headers().context("the header line is not in order")?.clone();
+        let names: Vec<&str> = header.iter().map(|name| name.trim().trim_start_matches('\u{feff}')).collect();
+        if names.is_empty() || names.iter().all(|name| name.is_empty()) {
+            bail!("there is no header line that names the columns");
+        }
+        let mut seen = HashSet::new();
+        if let Some(twice) = names.iter().find(|name| !seen.insert(**name)) {
+            bail!("the header names the column \"{twice}\" twice: rename one of them");
+        }
+        let columns =
+            names.into_iter().map(|name| Column { name: name.to_owned(), stated: Stated::Text }).collect();
+        let null_words = null_words.iter().cloned().collect();
+        Ok(Self { reader, columns, null_words, record: StringRecord::new() })
+    }
+
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    pub fn next_row(&mut self) -> anyhow::Result<Option<Result<Row, BadRow>>> {
+        let line = self.reader.position().line();
+        match self.reader.read_record(&mut self.record) {
+            Ok(false) => return Ok(None),
+            Ok(true) => {}
+            Err(error) if error.is_io_error() => return Err(error).with_context(|| format!("line {line}")),
+            Err(error) => {
+                let problem = format!("the line is not in order: {error}");
+                return Ok(Some(Err(BadRow { number: line, problem, text: String::new() })));
+            }
+        }
+        // The position before reading may still stand on blank lines; the record knows its own.
+        let number = self.record.position().map_or(line, csv::Position::line);
+        if self.record.len() != self.columns.len() {
+            let problem = format!("{} fields where the header has {}", self.record.len(), self.columns.len());
+            let text = self.record.iter().collect::<Vec<_>>().join(",");
+            return Ok(Some(Err(BadRow { number, problem, text })));
+        }
+        let cells = self.record.iter().map(|text| self.cell(text)).collect();
+        Ok(Some(Ok(Row { number, cells })))
+    }
+
+    fn cell(&self, text: &str) -> Cell {
+        if self.null_words.contains(text.trim()) { Cell::Null } else { Cell::Text(text.to_owned()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Cursor;
+
+    use super::*;
+
+    fn rows(text: &'static str) -> anyhow::Result<CsvRows> {
+        CsvRows::of(Box::new(Cursor::new(text)), &[String::new(), "NA".to_owned()])
+    }
+
+    #[test]
+    fn a_row_with_a_field_too_many_is_named_by_its_line_and_the_rest_is_read() {
+        let mut rows = rows("a,b\n1,x\n2,y,z\n\n3,NA\n").expect("a header");
+        let mut read = Vec::new();
+        while let Some(row) = rows.next_row().expect("readable") {
+            read.push(row);
+        }
+        let text = |text: &str| Cell::Text(text.to_owned());
+        assert_eq!(read[0], Ok(Row { number: 2, cells: vec![text("1"), text("x")] }));
+        let bad = read[1].as_ref().expect_err("three fields");
+        assert_eq!((bad.number, bad.problem.as_str()), (3, "3 fields where the header has 2"));
+        assert_eq!(read[2], Ok(Row { number: 5, cells: vec![text("3"), Cell::Null] }));
+    }
+
+    #[test]
+    fn text_that_is_no_utf8_is_one_bad_row() {
+        let content: &[u8] = b"a,b\n1,\xff\n2,y\n";
+        let mut rows = CsvRows::of(Box::new(Cursor::new(content)), &[]).expect("a header");
+        assert!(rows.next_row().expect("readable").expect("a row").is_err());
+        assert!(rows.next_row().expect("readable").expect("a row").is_ok());
+        assert!(rows.next_row().expect("readable").is_none());
+    }
+
+    #[test]
+    fn a_column_named_twice_is_refused() {
+        let error = rows("a,a\n1,2\n").err().expect("twice").to_string();
+        assert!(error.contains("\"a\" twice"), "{error}");
+    }
+}

@@ -149,6 +149,7 @@ impl Store {
         for some in signals.chunks(SIGNALS_AT_ONCE) {
             let query = self.query(include_str!("../queries/baseline_means.sql"));
             let query = bind_watched(bind_signals(bind(query, span, span.window), some), watched)
+                .param("whole", 1_u8)
                 .param("prediction", prediction.unwrap_or(""))
                 .with_setting("max_execution_time", WITHIN_S);
             let rows: Vec<MeanRow> = query.fetch_all().await?;

@@ -1,6 +1,6 @@
 //! The shared engine of a test binary, and what is made fresh for each test.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use domain::time::{Clock, ManualClock};
@@ -35,6 +35,46 @@ pub fn engine() -> &'static Engine {
     &SHARED.get_or_init(|| std::thread::spawn(start).join().expect("the engine starts")).engine
 }
 
+/// An engine that a test has for itself, to kill or to stop.
+pub struct OwnEngine {
+    pub engine: Engine,
+    folder: Folder,
+}
+
+impl OwnEngine {
+    pub async fn start() -> Self {
+        let folder = Folder::new();
+        let engine = Engine::start(config_at(&folder)).await.expect("the engine starts");
+        Self { engine, folder }
+    }
+
+    /// Where the engine keeps its files.
+    pub fn data_dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// An empty, migrated database on it.
+    pub async fn fresh_store(&self) -> Store {
+        migrated(&config_on(&self.engine)).await
+    }
+
+    /// Kills the engine as a crash does; it comes back by itself at the same address.
+    pub fn kill(&self) {
+        if let Some(pid) = self.engine.pid() {
+            let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
+            assert!(killed.expect("kill is installed").success());
+        }
+    }
+}
+
+fn config_at(folder: &Folder) -> EngineConfig {
+    EngineConfig {
+        library: std::env::var_os("LEEWAY_ENGINE__LIBRARY").map(PathBuf::from),
+        executable: Some(executable()),
+        ..EngineConfig::at(folder.path())
+    }
+}
+
 fn start() -> Shared {
     let folder = Folder::new();
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -42,18 +82,16 @@ fn start() -> Shared {
         .enable_all()
         .build()
         .expect("a runtime for the engine's supervision");
-    let config = EngineConfig {
-        library: std::env::var_os("LEEWAY_ENGINE__LIBRARY").map(PathBuf::from),
-        executable: Some(executable()),
-        ..EngineConfig::at(folder.path())
-    };
-    let engine = runtime.block_on(Engine::start(config)).expect("the engine starts");
+    let engine = runtime.block_on(Engine::start(config_at(&folder))).expect("the engine starts");
     Shared { engine, _runtime: runtime, _folder: folder }
 }
 
 /// A database of its own on the shared engine, not yet made.
 pub fn fresh_config() -> sql::Config {
-    let engine = engine();
+    config_on(engine())
+}
+
+fn config_on(engine: &Engine) -> sql::Config {
     sql::Config {
         url: engine.url().to_owned(),
         user: engine.user().to_owned(),
@@ -66,9 +104,23 @@ pub fn fresh_config() -> sql::Config {
 
 /// An empty, migrated database of its own on the shared engine.
 pub async fn fresh_store() -> Store {
-    let store = Store::connect(&fresh_config()).expect("a sound configuration");
+    migrated(&fresh_config()).await
+}
+
+async fn migrated(config: &sql::Config) -> Store {
+    let store = Store::connect(config).expect("a sound configuration");
     sql::migrate::migrate(&store).await.expect("every migration applies");
     store
+}
+
+/// A bare client of a store's database, for what the crate `sql` does not offer.
+pub fn client(store: &Store) -> clickhouse::Client {
+    let config = store.config();
+    clickhouse::Client::default()
+        .with_url(&config.url)
+        .with_user(&config.user)
+        .with_password(&config.password)
+        .with_database(&config.database)
 }
 
 /// What a statement answers, as tab-separated text without its last line break.

@@ -1,7 +1,12 @@
 //! The crate `sql` against the real engine.
 
-#[tokio::test]
-async fn a_fresh_store_answers() {
-    let store = tests::fresh_store().await;
-    assert_eq!(tests::text(&store, "SELECT 1").await, "1");
-}
+#[path = "store/batches.rs"]
+mod batches;
+#[path = "store/counting.rs"]
+mod counting;
+#[path = "store/intake.rs"]
+mod intake;
+#[path = "store/migrations.rs"]
+mod migrations;
+#[path = "store/queries.rs"]
+mod queries;

@@ -1,0 +1,12 @@
+//! `leeway import`, `baseline` and `recount` against the real engine, on a year of real flights.
+
+#[path = "import/baselines.rs"]
+mod baselines;
+#[path = "import/files.rs"]
+mod files;
+#[path = "import/flights.rs"]
+mod flights;
+#[path = "import/recounts.rs"]
+mod recounts;
+#[path = "import/system.rs"]
+mod system;

@@ -1,3 +1,4 @@
+-- Every event of every incident, or of one: each incident's together, in order.
 SELECT
     incident, sequence, kind, model, environment, cause, severity, at, recorded_at, since, actor, reason, title,
     findings, until, action

@@ -273,7 +273,7 @@ fn courses() -> impl Strategy<Value = Vec<(Subject, Vec<u8>)>> {
     let verdicts = runs.prop_map(|runs| {
         runs.into_iter().flat_map(|(letter, length)| std::iter::repeat_n(letter, length)).collect::<Vec<u8>>()
     });
-    let subjects = vec![
+    let subjects = [
         subject(Monitor::Drift, TEMP, ""),
         subject(Monitor::Drift, TEMP, "origin=JFK"),
         subject(Monitor::Missing, TEMP, ""),

@@ -23,8 +23,8 @@ const ALL_BUT_GONE: f64 = 0.9;
 const LONGEST_NAME: usize = 60;
 
 /// Sorts findings worst first, in the order in which a title chooses.
-pub fn worst_first(findings: &mut Vec<Finding>) {
-    let unsorted = findings.clone();
+pub fn worst_first(findings: &mut [Finding]) {
+    let unsorted = findings.to_vec();
     findings.sort_by(|one, other| compare(one, other, &unsorted));
 }
 

@@ -67,7 +67,7 @@ impl Reference {
         let whole = signals.keys().filter(|(segment, _)| segment.is_empty());
         let prediction = contract.prediction_signal(whole.map(|(_, signal)| signal.as_str()));
         let mut reference = Self {
-            limits: Limits::shared_over(config, signals.len(), Duration::from_secs(watch.step_s)),
+            limits: Limits::shared_over(&with_floor(config, watch), signals.len(), Duration::from_secs(watch.step_s)),
             grids: BTreeMap::new(),
             in_force: BTreeMap::new(),
             healthy: BTreeMap::new(),
@@ -208,6 +208,16 @@ fn share(counts: &Counts, bin: Bin) -> f64 {
 
 fn without(whole: &Counts, part: &Counts) -> Counts {
     Counts::of(whole.iter().map(|(bin, n)| (bin, n.saturating_sub(part.get(bin)))))
+}
+
+/// The configuration with what the watch says about movement that does not matter to it.
+fn with_floor(config: &Config, watch: &Watch) -> Config {
+    let mut config = config.clone();
+    if let Some(floor) = watch.drift_floor {
+        config.floors.feature_psi = floor;
+        config.floors.prediction_psi = floor;
+    }
+    config
 }
 
 fn segment_shares(signals: &BySignal) -> BTreeMap<String, f64> {

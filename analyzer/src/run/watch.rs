@@ -296,6 +296,7 @@ impl WatchRun {
         let mut findings = self.signal_findings(work, reference, window, &signals).await?;
         findings.extend(self.traffic_findings(work, reference, window, events).await?);
         findings.extend(self.objective_findings(work, reference, &signals));
+        findings.retain(|finding| self.watch.looks_at(finding.monitor));
         let context = finding::Context {
             model: &self.identity.model,
             environment: &self.identity.environment,

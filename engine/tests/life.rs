@@ -197,3 +197,36 @@ async fn a_program_that_is_no_engine_is_named_with_what_it_said() {
     let error = Engine::start(other).await.expect_err("it is none").to_string();
     assert!(error.contains("exit status: 3") && error.contains("I am none"), "{error}");
 }
+
+#[tokio::test]
+async fn signals_meant_for_the_parent_do_not_stop_the_engine() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = start(folder.path()).await;
+    let pid = engine.pid().expect("it runs");
+    for signal in ["-TERM", "-INT"] {
+        kill(signal, pid);
+        assert_eq!(number(&client_of(&engine), "SELECT toUInt64(1)").await, 1);
+    }
+    assert_eq!(engine.pid(), Some(pid));
+    engine.stop().await.expect("a clean stop");
+    assert!(!is_alive(pid));
+}
+
+#[tokio::test]
+async fn what_failed_is_in_the_log_and_what_did_not_is_not() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = start(folder.path()).await;
+    let client = client_of(&engine);
+    client.query("CREATE TABLE t (a UInt8) ENGINE = MergeTree ORDER BY a").execute().await.expect("created");
+    let mut insert = client.insert_formatted_with("INSERT INTO t FORMAT CSV");
+    insert.send("1\n2\n".into()).await.expect("sent");
+    insert.end().await.expect("inserted");
+    client.query("SELECT no_such_column FROM t").fetch_one::<u8>().await.expect_err("no such column");
+    let password = engine.password().to_owned();
+    engine.stop().await.expect("a clean stop");
+    let logs = ["engine.log", "clickhouse.log"]
+        .map(|name| std::fs::read_to_string(folder.path().join(name)).expect("a log"));
+    assert!(logs[0].contains("the engine booted") && logs[0].contains("the engine stopped"), "{}", logs[0]);
+    assert!(logs[1].contains("no_such_column"), "{}", logs[1]);
+    assert!(!logs.iter().any(|log| log.contains("Fatal") || log.contains(&password)));
+}

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod initial;
+mod on_demand;
 mod pending;
 mod sample;
 

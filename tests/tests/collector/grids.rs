@@ -1,0 +1,220 @@
+//! Grids appear while events stream in: the counts are what the raw events say, to the last one.
+
+use std::collections::BTreeMap;
+
+use collector::Config;
+use domain::contract::{Contract, LatencyObjective, Objectives};
+use domain::grid::Bin;
+use domain::signal::{TAG, segment};
+use serde::Deserialize;
+use sql::Store;
+use sql::grids::{StoredGrid, in_force};
+use tests::{eventually, fresh_store, text};
+
+use crate::running::{Running, events};
+
+/// Grids as in production, only sooner.
+fn quick() -> Config {
+    let grids = collector::config::Grids {
+        values: 500,
+        first_hour_s: 2,
+        lead_ms: 1_500,
+        refresh_ms: 100,
+        settle_ms: 1_500,
+    };
+    let batch = collector::config::Batch { age_ms: 20, ..Config::default().batch };
+    Config { grids, batch, ..Config::default() }
+}
+
+fn contracts() -> BTreeMap<String, Contract> {
+    let latency = Some(LatencyObjective { limit_ms: 20.0, target: 0.9 });
+    let contract = Contract {
+        segments: vec!["country".to_owned(), "tag.region".to_owned()],
+        objectives: Objectives { latency, ..Objectives::default() },
+        ..Contract::default()
+    };
+    BTreeMap::from([("m".to_owned(), contract)])
+}
+
+/// One cell of the counts: segment, signal, grid, minute, bin.
+type Cell = (String, String, u32, i64, u16);
+
+#[derive(Deserialize)]
+struct Raw {
+    minute: i64,
+    numbers: BTreeMap<String, Option<f64>>,
+    categories: BTreeMap<String, String>,
+    tags: BTreeMap<String, String>,
+}
+
+#[derive(Deserialize)]
+struct CellRow {
+    segment: String,
+    signal: String,
+    grid: u32,
+    minute: i64,
+    bin: u16,
+    n: i64,
+}
+
+async fn rows<T: for<'de> Deserialize<'de>>(store: &Store, statement: &str) -> Vec<T> {
+    let statement = format!("{statement} SETTINGS output_format_json_quote_64bit_integers = 0");
+    let answer = store.ask(&statement, "JSONEachRow").await.expect("an answer");
+    let lines = answer.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+    lines.map(|line| serde_json::from_slice(line).expect("a row")).collect()
+}
+
+/// What must be counted, by the words of the grids themselves.
+async fn expected(store: &Store, grids: &[StoredGrid]) -> BTreeMap<Cell, i64> {
+    let dimensions: Vec<(&str, &StoredGrid)> = [("country", "feature.country"), ("tag.region", "tag.region")]
+        .iter()
+        .map(|(name, signal)| (*name, grids.iter().find(|g| g.grid.signal == *signal).expect("its grid")))
+        .collect();
+    let raw: Vec<Raw> = rows(
+        store,
+        "SELECT toUnixTimestamp(toStartOfMinute(timestamp)) AS minute, numbers, categories, tags FROM predictions",
+    )
+    .await;
+    let mut cells = BTreeMap::new();
+    for event in &raw {
+        let mut segments = vec![segment::ALL.to_owned()];
+        for (name, stored) in &dimensions {
+            let value = match stored.grid.signal.strip_prefix(TAG) {
+                Some(tag) => event.tags.get(tag),
+                None => event.categories.get(&stored.grid.signal),
+            };
+            let known = value.is_some_and(|value| stored.grid.bin_of_category(value) >= Bin::FIRST_VALUE);
+            let word = if known { value.map_or("", String::as_str) } else { segment::OTHER };
+            segments.push(segment::name(name, if value.is_some() { word } else { segment::MISSING }));
+        }
+        for stored in grids {
+            let bin = bin_of(stored, event);
+            for segment in &segments {
+                let (signal, grid) = (stored.grid.signal.clone(), stored.grid.id.0);
+                *cells.entry((segment.clone(), signal, grid, event.minute, bin.0)).or_insert(0) += 1;
+            }
+        }
+    }
+    cells
+}
+
+fn bin_of(stored: &StoredGrid, event: &Raw) -> Bin {
+    let signal = &stored.grid.signal;
+    if let Some(tag) = signal.strip_prefix(TAG) {
+        return event.tags.get(tag).map_or(Bin::MISSING, |value| stored.grid.bin_of_category(value));
+    }
+    match (event.numbers.get(signal), event.categories.get(signal)) {
+        (Some(value), _) => stored.grid.bin_of_number(value.unwrap_or(f64::NAN)),
+        (None, Some(value)) => stored.grid.bin_of_category(value),
+        (None, None) => Bin::MISSING,
+    }
+}
+
+async fn counted(store: &Store, table: &str, time: &str) -> BTreeMap<Cell, i64> {
+    let statement = format!(
+        "SELECT segment, signal, grid, toUnixTimestamp({time}) AS minute, bin, sum(n) AS n FROM {table} \
+         GROUP BY segment, signal, grid, minute, bin HAVING n != 0"
+    );
+    let rows: Vec<CellRow> = rows(store, &statement).await;
+    rows.into_iter().map(|row| ((row.segment, row.signal, row.grid, row.minute, row.bin), row.n)).collect()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_event_is_lost_or_doubled_while_two_collectors_stream_and_grids_appear() {
+    let store = fresh_store().await;
+    let one = Running::start_with(&store, quick(), contracts()).await;
+    let two = Running::start_with(&store, quick(), contracts()).await;
+    let (one, two) = (std::sync::Arc::new(one), std::sync::Arc::new(two));
+    let began = std::time::Instant::now();
+    let senders =
+        [one.clone(), two.clone(), one.clone(), two.clone()].into_iter().enumerate().map(|(who, to)| {
+            tokio::spawn(async move {
+                let mut sent = 0;
+                while began.elapsed() < std::time::Duration::from_secs(8) {
+                    let start = who * 1_000_000 + sent;
+                    // A signal that only one sender knows, and one that comes later than the others.
+                    let mut batch = events("m", start..start + 20);
+                    for event in &mut batch {
+                        if who == 0 {
+                            event["features"]["rare"] = serde_json::json!(start % 17);
+                        }
+                        if began.elapsed().as_secs() >= 4 {
+                            event["features"]["late"] = serde_json::json!(["a", "b", "c"][start % 3]);
+                        }
+                    }
+                    let answer = to.predictions(&batch).await;
+                    assert_eq!(answer.status, 200, "{answer:?}");
+                    sent += 20;
+                }
+                sent
+            })
+        });
+    let mut sent = 0;
+    for sender in senders.collect::<Vec<_>>() {
+        sent += sender.await.expect("a sender");
+    }
+    // Of grids that both collectors announced, the one that holds first is in force.
+    eventually("every grid is counted back", async || {
+        let grids = in_force(store.grids(Some("m")).await.expect("grids"));
+        grids.len() == 8 && grids.iter().all(|stored| stored.recounted_at.is_some())
+    })
+    .await;
+    assert_eq!(
+        text(&store, "SELECT count(), uniqExact(id) FROM predictions").await,
+        format!("{sent}\t{sent}")
+    );
+
+    let grids = in_force(store.grids(Some("m")).await.expect("grids"));
+    let expected = expected(&store, &grids).await;
+    let in_force: Vec<u32> = grids.iter().map(|stored| stored.grid.id.0).collect();
+    let counted: BTreeMap<Cell, i64> = counted(&store, "signal_minutes", "minute")
+        .await
+        .into_iter()
+        .filter(|((_, _, grid, ..), _)| in_force.contains(grid))
+        .collect();
+    for (cell, n) in &expected {
+        assert_eq!(counted.get(cell), Some(n), "{cell:?} of {sent} events");
+    }
+    assert_eq!(counted.len(), expected.len());
+    let hours = "SELECT sum(n) FROM signal_hours";
+    let minutes = "SELECT sum(n) FROM signal_minutes";
+    assert_eq!(text(&store, hours).await, text(&store, minutes).await);
+    for table in ["traffic_minutes", "traffic_hours"] {
+        let by_segment = format!(
+            "SELECT uniqExact(events), any(events) FROM (SELECT splitByChar('=', toString(segment))[1] AS dimension, \
+             sum(events) AS events FROM {table} GROUP BY dimension)"
+        );
+        assert_eq!(text(&store, &by_segment).await, format!("1\t{sent}"), "{table}");
+    }
+    let moments = "SELECT uniqExact(n) FROM (SELECT splitByChar('=', toString(segment))[1] AS dimension, sum(n) AS n \
+                   FROM signal_moments WHERE signal = 'feature.day.hour' GROUP BY dimension)";
+    assert_eq!(text(&store, moments).await, "1");
+    let baseline = "SELECT count(), any(events) > 0 FROM baselines FINAL WHERE name = 'initial'";
+    assert_eq!(text(&store, baseline).await, "1\t1");
+    let signals = "SELECT uniqExact(signal) FROM baseline_bins";
+    assert_eq!(text(&store, signals).await, "8");
+    for collector in [one, two] {
+        std::sync::Arc::into_inner(collector).expect("all senders have ended").stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn limits_of_objectives_are_edges_of_the_latency() {
+    let store = fresh_store().await;
+    let collector = Running::start_with(&store, quick(), contracts()).await;
+    assert_eq!(collector.predictions(&events("m", 0..200)).await.status, 200);
+    eventually("the latency is counted back", async || {
+        let grid = "SELECT count() FROM grids FINAL WHERE signal = 'latency_ms' AND recounted_at IS NOT NULL";
+        text(&store, grid).await == "1"
+    })
+    .await;
+    let grids = store.grids(Some("m")).await.expect("grids");
+    let latency = grids.iter().find(|stored| stored.grid.signal == "latency_ms").expect("its grid");
+    let good = latency.grid.bin_of_number(20.0).0;
+    let statement = format!(
+        "SELECT sumIf(n, bin <= {good}), sum(n) FROM signal_minutes WHERE signal = 'latency_ms' AND segment = ''"
+    );
+    let raw = text(&store, "SELECT countIf(numbers['latency_ms'] <= 20), count() FROM predictions").await;
+    assert_eq!(text(&store, &statement).await, raw);
+    collector.stop().await;
+}

@@ -90,6 +90,12 @@ impl Svg {
         }
     }
 
+    /// For pictures that hold links, which a plain image hides from those who listen.
+    pub(crate) fn with_links(mut self) -> Self {
+        self.out = self.out.replacen("role=\"img\"", "role=\"group\"", 1);
+        self
+    }
+
     /// For pictures with a time axis: what the cross-hair needs to know.
     pub(crate) fn with_time(mut self, left: f64, right: f64, interval: domain::time::Interval) -> Self {
         self.out.pop();

@@ -155,6 +155,8 @@ pub fn percent(share: f64) -> String {
     let value = share * 100.0;
     let text = match value.abs() {
         0.0 => "0".to_owned(),
+        // Close to everything, what is missing counts: 99.9 %.
+        size if size > 99.0 && size < 100.0 => trimmed(format!("{value:.2}")),
         size if size >= 10.0 => format!("{value:.0}"),
         size if size >= 1.0 => trimmed(format!("{value:.1}")),
         size if size >= 0.01 => trimmed(format!("{value:.2}")),
@@ -247,6 +249,7 @@ mod tests {
     fn shares_and_durations_keep_what_matters() {
         assert_eq!(percent(0.35), "35\u{a0}%");
         assert_eq!(percent(0.0002), "0.02\u{a0}%");
+        assert_eq!(percent(0.999), "99.9\u{a0}%");
         assert_eq!(percent(0.000_001), "< 0.01\u{a0}%");
         assert_eq!(duration(Duration::from_secs(12)), "12\u{a0}s");
         assert_eq!(duration(Duration::from_secs(65 * 60)), "65\u{a0}min");

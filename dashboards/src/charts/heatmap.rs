@@ -45,8 +45,11 @@ impl HeatMap<'_> {
     pub fn draw(&self) -> Figure {
         let height = TOP + ROW * self.rows.len() as f64 + 26.0;
         let label = format!("verdicts of {} signals over time", self.rows.len());
-        let mut svg =
-            Svg::new("wide heatmap", self.width, height, &label).with_time(LEFT, self.right(), self.interval);
+        let mut svg = Svg::new("wide heatmap", self.width, height, &label).with_links().with_time(
+            LEFT,
+            self.right(),
+            self.interval,
+        );
         let x = Scale::of_time(self.interval, LEFT, self.right());
         for (index, row) in self.rows.iter().enumerate() {
             self.draw_row(&mut svg, row, TOP + ROW * index as f64);

@@ -82,12 +82,27 @@ const BOTTOM: f64 = 26.0;
 
 impl Line<'_> {
     pub fn draw(&self) -> Figure {
-        Figure { svg: self.svg(), table: self.table() }
+        self.draw_between(&[])
     }
 
-    fn svg(&self) -> text::Markup {
+    /// With an interval around each point of the first series; `None` where none is known.
+    pub fn draw_between(&self, ends: &[Option<(f64, f64)>]) -> Figure {
+        let mut table = self.table();
+        if !ends.is_empty() {
+            table.head.push("interval".to_owned());
+            for (row, ends) in table.rows.iter_mut().zip(ends) {
+                row.push(match ends {
+                    Some((low, high)) => format!("{} to {}", self.unit.write(*low), self.unit.write(*high)),
+                    None => "–".to_owned(),
+                });
+            }
+        }
+        Figure { svg: self.svg(ends), table }
+    }
+
+    fn svg(&self, ends: &[Option<(f64, f64)>]) -> text::Markup {
         let x = Scale::of_time(self.interval, LEFT, self.width);
-        let y = self.value_scale();
+        let y = self.value_scale(ends);
         let mut svg = Svg::new("wide line-chart", self.width, self.height, &self.label).with_time(
             LEFT,
             self.width,
@@ -95,6 +110,7 @@ impl Line<'_> {
         );
         self.draw_ground(&mut svg, &x, &y);
         self.draw_axes(&mut svg, &x, &y);
+        self.draw_interval(&mut svg, (&x, &y), ends);
         self.draw_series(&mut svg, &x, &y);
         self.draw_events(&mut svg, &x);
         svg.line("cross", (0.0, TOP), (0.0, self.height - BOTTOM), "");
@@ -105,9 +121,10 @@ impl Line<'_> {
         self.height - BOTTOM
     }
 
-    fn value_scale(&self) -> Scale {
+    fn value_scale(&self, ends: &[Option<(f64, f64)>]) -> Scale {
         let values = self.series.iter().flat_map(|series| &series.points).filter_map(|point| point.value);
         let marked = self.limit.into_iter().chain(self.band.into_iter().flat_map(|(low, high)| [low, high]));
+        let marked = marked.chain(ends.iter().flatten().flat_map(|(low, high)| [*low, *high]));
         let known: Vec<f64> = values.chain(marked).filter(|value| value.is_finite()).collect();
         let least = known.iter().copied().fold(f64::INFINITY, f64::min);
         let most = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
@@ -155,6 +172,34 @@ impl Line<'_> {
             let words = format!("limit {}", self.unit.write(limit));
             svg.line("limit", (LEFT, at), (self.width, at), &words);
             svg.text("tick limit-text", (LEFT + 6.0, at - 5.0), "start", &words);
+        }
+    }
+
+    /// One closed shape for each run without a gap.
+    fn draw_interval(&self, svg: &mut Svg, (x, y): (&Scale, &Scale), ends: &[Option<(f64, f64)>]) {
+        let Some(first) = self.series.first() else { return };
+        let places: Vec<Option<(f64, f64, f64)>> = first
+            .points
+            .iter()
+            .zip(ends)
+            .map(|(point, ends)| {
+                let (low, high) = (*ends)?;
+                Some((x.at_time(point.at.saturating_add(self.step / 2)), y.at(low), y.at(high)))
+            })
+            .collect();
+        let mut d = String::new();
+        for run in places.chunk_by(|a, b| a.is_some() == b.is_some()) {
+            let there = run.iter().flatten().map(|(x, _, high)| (*x, *high));
+            let back = run.iter().flatten().rev().map(|(x, low, _)| (*x, *low));
+            for (index, (x, y)) in there.chain(back).enumerate() {
+                d.push_str(&format!("{}{},{}", if index == 0 { "M" } else { "L" }, n(x), n(y)));
+            }
+            if run.iter().any(Option::is_some) {
+                d.push('Z');
+            }
+        }
+        if !d.is_empty() {
+            svg.path("interval", &d, "95 % interval");
         }
     }
 

@@ -221,7 +221,7 @@ async fn load(app: &App, visit: &Visit, plan: &Plan) -> Result<(Data, Vec<Asked>
         store.counts(&over_time_question),
         store.open_incidents_count(visit.range.now()),
     )?;
-    if seen.is_empty() && grids.is_empty() && baselines.is_empty() {
+    if seen.is_empty() && judging.is_empty() && grids.is_empty() {
         known(store, asked).await?;
     }
     let watch = watch_of(&contract, &judging, visit, asked.interval);

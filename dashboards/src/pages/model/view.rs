@@ -647,13 +647,6 @@ fn performance_charts(data: &Data, visit: &Visit) -> Vec<Chart> {
 
 fn performance_chart(data: &Data, visit: &Visit, metric: &str) -> Chart {
     let of: Vec<&PerformancePoint> = data.performance.iter().filter(|point| point.metric == metric).collect();
-    let series = |label: &str, value: fn(&PerformancePoint) -> f64| Series {
-        label: label.to_owned(),
-        points: of
-            .iter()
-            .map(|point| Point { at: point.at, value: Some(value(point)).filter(|it| it.is_finite()) })
-            .collect(),
-    };
     let word = text::statistic(metric);
     let step = Duration::from_secs(data.performance_step_s);
     let (start, end) = match (of.first(), of.last()) {
@@ -665,11 +658,13 @@ fn performance_chart(data: &Data, visit: &Visit, metric: &str) -> Chart {
         unit: Unit::Number,
         interval: domain::time::Interval::new(start, end),
         step,
-        series: vec![
-            series(&word, |point| point.mean),
-            series("lower end", |point| point.mean - 1.96 * point.standard_error),
-            series("upper end", |point| point.mean + 1.96 * point.standard_error),
-        ],
+        series: vec![Series {
+            label: word.clone(),
+            points: of
+                .iter()
+                .map(|point| Point { at: point.at, value: Some(point.mean).filter(|it| it.is_finite()) })
+                .collect(),
+        }],
         band: None,
         limit: None,
         onset: None,
@@ -680,13 +675,20 @@ fn performance_chart(data: &Data, visit: &Visit, metric: &str) -> Chart {
         height: 170.0,
         zone: visit.range.zone(),
     };
+    let ends: Vec<Option<(f64, f64)>> = of
+        .iter()
+        .map(|point| {
+            let reach = 1.96 * point.standard_error;
+            (point.mean.is_finite() && reach.is_finite()).then_some((point.mean - reach, point.mean + reach))
+        })
+        .collect();
     Chart {
         title: "Performance",
         note: format!(
             "{word} by the {} of the prediction, with its 95 % interval; hatched where outcomes are still missing",
             if step.as_secs() == 86_400 { "day" } else { "hour" }
         ),
-        picture: line.draw().render(),
+        picture: line.draw_between(&ends).render(),
     }
 }
 

@@ -1,6 +1,7 @@
 //! The list of pages: one line each. A page is a file here, with its templates of the same name, and loads typed rows
 //! first (`load`), then says them (`view`): what it says can be tested without a store.
 
+pub mod changes;
 pub mod deliveries;
 pub mod grids;
 pub mod incident;
@@ -40,6 +41,7 @@ pub fn router(app: App, gate: Arc<Gate>) -> Router {
         .route("/incidents", get(incidents::page))
         .route("/incidents/{incident}", get(incident::page))
         .route("/deliveries", get(deliveries::page))
+        .route("/changes", get(changes::page))
         .merge(actions::routes())
         .fallback(error::no_such_page)
         .merge(auth::login::logout(gate.clone()))

@@ -1,10 +1,12 @@
 //! `changes`: deployments, retrainings, schema and configuration changes, to line up with what moved.
 
 use clickhouse::Row;
+use domain::incident::IncidentEvent;
 use domain::time::{Instant, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
+use crate::incident_events::EventRow;
 use crate::pages::Ask;
 use crate::store::Store;
 
@@ -88,7 +90,25 @@ pub fn changes(asked: &ChangesAsked) -> Ask {
         .integer("most", asked.most)
 }
 
+/// `kind` of the question decides nothing here.
+pub fn people_events(asked: &ChangesAsked) -> Ask {
+    Ask::new(
+        "What people did about incidents, and what became of retrainings",
+        include_str!("../queries/pages/people_events.sql"),
+    )
+    .text("model", &asked.model)
+    .integer("start", asked.interval.start.millis())
+    .integer("end", asked.interval.end.millis())
+    .integer("most", asked.most)
+}
+
 impl Store {
+    /// The latest events of incidents that are somebody's doing, latest first, without their findings.
+    pub async fn people_events(&self, asked: &ChangesAsked) -> Result<Vec<IncidentEvent>, Error> {
+        let rows: Vec<EventRow> = people_events(asked).rows(self).await?;
+        rows.into_iter().map(IncidentEvent::try_from).collect()
+    }
+
     /// Changes, the latest first. Those of no single model belong to every model.
     pub async fn changes(&self, asked: &ChangesAsked) -> Result<Vec<Change>, Error> {
         let rows: Vec<ChangeRow> = changes(asked).rows(self).await?;

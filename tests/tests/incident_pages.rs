@@ -443,7 +443,7 @@ async fn an_incidents_page_says_what_why_where_and_who_was_told() {
     keep("incident", &page);
     assert_eq!(page.status, 200, "{}", page.body);
     for part in [
-        "Wind_speed moved at origin = JFK",
+        "wind_speed moved at origin = JFK",
         "moves the score from",
         "km/h where mph was sent",
         "origin = JFK",
@@ -467,17 +467,24 @@ async fn lists_name_every_incident_and_delivery_and_answer_in_other_forms() {
     let served = serve(&store, &[]).await;
     let list = served.get("/incidents", "").await;
     keep("incidents", &list);
-    for part in ["Wind_speed moved", "Temp is missing", "Salary_range moved", "acknowledged by"] {
+    for part in ["wind_speed moved", "temp is missing", "salary_range moved", "acknowledged by"] {
         assert!(list.body.contains(part), "{part} in {}", list.body);
     }
     let resolved = served.get("/incidents?state=resolved&model=car-loan", "").await.body;
-    assert!(resolved.contains("Salary_range") && !resolved.contains("Wind_speed moved"), "{resolved}");
+    assert!(resolved.contains("salary_range") && !resolved.contains("wind_speed moved"), "{resolved}");
     let deliveries = served.get("/deliveries", "").await;
     keep("deliveries", &deliveries);
     for part in ["1\u{a0}message did not arrive", "2\u{a0}attempts", "answered 503", "ops-forecast"] {
         assert!(deliveries.body.contains(part), "{part} in {}", deliveries.body);
     }
-    for path in ["/incidents", "/deliveries", &format!("/incidents/{INCIDENT}")] {
+    let changes = served.get("/changes", "").await;
+    keep("changes", &changes);
+    for part in ["weather-feed 4.2", "retraining held back", "acknowledged", "?who=ada"] {
+        assert!(changes.body.contains(part), "{part} in {}", changes.body);
+    }
+    let deployments = served.get("/changes?kind=deployments", "").await.body;
+    assert!(deployments.contains("weather-feed") && !deployments.contains("acknowledged"), "{deployments}");
+    for path in ["/incidents", "/deliveries", "/changes", &format!("/incidents/{INCIDENT}")] {
         let json = served.get(&format!("{path}?format=json"), "").await.body;
         serde_json::from_str::<serde_json::Value>(&json).expect("JSON");
         let questions = served.get(&format!("{path}?format=sql"), "").await.body;
@@ -487,7 +494,12 @@ async fn lists_name_every_incident_and_delivery_and_answer_in_other_forms() {
             store.ask(&question, "Null").await.unwrap_or_else(|error| panic!("{error:?}: {question}"));
         }
     }
-    for wrong in ["/incidents?state=ajar", "/incidents?severity=loud", "/deliveries?state=lost"] {
+    for wrong in [
+        "/incidents?state=ajar",
+        "/incidents?severity=loud",
+        "/deliveries?state=lost",
+        "/changes?kind=weather",
+    ] {
         assert_eq!(served.get(wrong, "").await.status, 400, "{wrong}");
     }
 }

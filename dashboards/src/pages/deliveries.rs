@@ -17,9 +17,9 @@ use sql::pages::incident::waiting;
 use crate::error::PageError;
 use crate::layout::{Choice, Layout, Section};
 use crate::pages::answer;
-use crate::pages::incident::timeline::kind_of;
+use crate::pages::incident::timeline::{kind_of, whom};
 use crate::run::App;
-use crate::text::{self, Markup, count, counted, escape, milliseconds};
+use crate::text::{self, Markup, count, counted, milliseconds};
 use crate::time_range::TimeRange;
 use crate::visit::{Visit, incident_path};
 
@@ -109,6 +109,7 @@ struct Line {
     state: &'static str,
     state_class: &'static str,
     to: Markup,
+    kind: String,
     target: Markup,
     about: &'static str,
     incident: String,
@@ -184,7 +185,9 @@ fn sub(tally: &[Tally], range: &TimeRange) -> String {
     let delivered = total(tally, Some(Standing::Delivered));
     let held = total(tally, Some(Standing::HeldBack));
     let held = if held > 0 { format!(", {} held back", count(held)) } else { String::new() };
-    format!("{} delivered{held} over {}.", count(delivered), range.in_words())
+    let over =
+        if range.is_by_page() { format!("the last {}", text::duration(USUAL)) } else { range.in_words() };
+    format!("{} delivered{held} in {over}.", count(delivered))
 }
 
 fn states(visit: &Visit, tally: &[Tally]) -> Vec<Choice> {
@@ -281,11 +284,8 @@ fn line(attempts: &[&Attempt], data: &Data, range: &TimeRange) -> Option<Line> {
     Some(Line {
         state: state_words(last.state),
         state_class: state_class(last.state),
-        to: Markup(format!(
-            "{} <b>{}</b>",
-            escape(&text::capitalised(&kind_of(&last.kind))),
-            text::name(&last.channel, 30)
-        )),
+        to: Markup(format!("<b>{}</b>", whom(last))),
+        kind: kind_of(&last.kind),
         target: text::name(&last.target, 60),
         about: about(&last.event),
         incident: text::cut(&last.incident, 12),
@@ -308,8 +308,10 @@ fn line(attempts: &[&Attempt], data: &Data, range: &TimeRange) -> Option<Line> {
 
 /// What the other side said, or why it was not asked.
 fn answer_of(attempt: &Attempt, range: &TimeRange) -> Markup {
-    let code = if attempt.answer_code > 0 { format!("{} ", attempt.answer_code) } else { String::new() };
     let said = if attempt.error.is_empty() { &attempt.answer } else { &attempt.error };
+    let code = attempt.answer_code.to_string();
+    let is_said = attempt.answer_code == 0 || said.contains(&code);
+    let code = if is_said { String::new() } else { format!("{code} ") };
     let next = match (attempt.state, attempt.next_attempt_at) {
         (Standing::Retrying, Some(at)) => format!(" · next try {}", range.time(at)),
         _ => String::new(),

@@ -6,6 +6,8 @@ mod causes;
 mod evidence;
 mod forms;
 mod picture;
+#[cfg(test)]
+mod tests;
 pub(crate) mod timeline;
 mod view;
 pub(crate) mod words;

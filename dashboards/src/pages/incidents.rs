@@ -20,6 +20,8 @@ use crate::text::{self, Markup, count, counted};
 use crate::time_range::TimeRange;
 use crate::visit::{Visit, incident_path, link, model_path};
 
+/// Where the address names no range, all of this is looked through.
+const KEPT: std::time::Duration = DAY.saturating_mul(400);
 /// No list is longer; a shorter range shows what is older.
 const MOST: u32 = 200;
 /// What was asked for longer ago was forgotten.
@@ -35,9 +37,13 @@ pub struct Data {
 }
 
 /// `GET /incidents`
-pub async fn page(State(app): State<App>, visit: Visit) -> Result<Response, PageError> {
-    let asked = asked(&visit)?;
+pub async fn page(State(app): State<App>, mut visit: Visit) -> Result<Response, PageError> {
     let now = visit.range.now();
+    if visit.range.is_by_page() {
+        // What happened last may be long ago.
+        visit.range = visit.range.chosen_by_page(Interval::ending_at(now, KEPT));
+    }
+    let asked = asked(&visit)?;
     let since = now.saturating_sub(WAITS_AT_MOST);
     let (events, waiting, open) = tokio::join!(
         app.store.incident_heads(&asked),
@@ -52,7 +58,7 @@ pub async fn page(State(app): State<App>, visit: Visit) -> Result<Response, Page
     answer(&visit, &data, &questions, || IncidentsPage::new(layout, &visit, &data))
 }
 
-/// What the address asks for. Without a range all that is kept counts: what happened last may be long ago.
+/// What the address asks for.
 fn asked(visit: &Visit) -> Result<IncidentsAsked, PageError> {
     let wrong = |error: UnknownWord| PageError::wrong(error.to_string());
     let severity = visit.get("severity").map(str::parse::<Severity>).transpose().map_err(wrong)?;
@@ -67,11 +73,10 @@ fn asked(visit: &Visit) -> Result<IncidentsAsked, PageError> {
             )));
         }
     };
-    let interval = if visit.range.is_by_page() {
-        Interval::new(Instant::EPOCH, visit.range.now().saturating_add(DAY))
-    } else {
-        visit.range.interval()
-    };
+    // Clocks of two machines differ: what was written a moment ago is not left out.
+    let range = visit.range.interval();
+    let interval =
+        if visit.range.is_live() { Interval::new(range.start, range.end.saturating_add(DAY)) } else { range };
     let model = visit.get("model").unwrap_or_default().to_owned();
     Ok(IncidentsAsked { model, severity, open, interval, most: MOST })
 }

@@ -3,11 +3,11 @@
 use domain::evaluation::Monitor;
 use domain::grid::Grid;
 use domain::incident::Finding;
-use domain::signal::segment;
+use domain::signal::{Role, role, segment, short_name};
 
 use super::Data;
 use super::evidence::{self, Compared, MOST_SIGNALS};
-use super::words::{called, unit_of};
+use super::words::{begun, called, unit_of, write};
 use crate::charts::trend::{self, Trend};
 use crate::charts::{histogram, meter};
 use crate::figures::{self, Pair};
@@ -18,7 +18,8 @@ use crate::visit::{Visit, link, signal_path};
 /// One signal of an incident.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cause {
-    pub rank: usize,
+    /// A number, or an arrow for what came of the others.
+    pub rank: String,
     pub name: Markup,
     pub link: String,
     pub sentence: String,
@@ -28,7 +29,7 @@ pub struct Cause {
     /// A share or a multiple, with what it is of; empty where neither is known.
     pub figure: String,
     pub meter: Markup,
-    pub figure_words: &'static str,
+    pub figure_words: String,
     /// `off` for what stands and pages or leads, else empty; `over` for what has recovered.
     pub class: &'static str,
 }
@@ -52,6 +53,8 @@ pub fn causes(data: &Data, visit: &Visit) -> Causes {
         let part = |group: &Vec<&Finding>| part_of(data, group).unwrap_or(0.0).abs();
         groups.sort_by(|one, other| part(other).total_cmp(&part(one)));
     }
+    // The prediction moves because something else does: it explains nothing, and comes last.
+    groups.sort_by_key(|group| is_consequence(group, data));
     let mut all: Vec<Cause> = groups
         .iter()
         .take(MOST_NAMED)
@@ -80,8 +83,14 @@ fn groups(findings: &[Finding]) -> Vec<Vec<&Finding>> {
 /// Where values moved and none went missing, the parts of the prediction's move decide.
 fn is_ranked_by_move(data: &Data, groups: &[Vec<&Finding>]) -> bool {
     let only_moved = groups.iter().all(|group| group[0].subject.monitor == Monitor::Drift);
-    let known = groups.iter().filter(|group| part_of(data, group).is_some()).count();
-    only_moved && known > 1
+    only_moved && groups.iter().any(|group| part_of(data, group).is_some())
+}
+
+/// Whether a signal is what the others did: a prediction or an outcome, beside something that could be the cause.
+fn is_consequence(group: &[&Finding], data: &Data) -> bool {
+    let is_result = |signal: &str| matches!(role(signal), Role::Prediction | Role::Outcome);
+    is_result(&group[0].subject.signal)
+        && data.incident.findings.iter().any(|other| role(&other.subject.signal) == Role::Feature)
 }
 
 fn part_of(data: &Data, group: &[&Finding]) -> Option<f64> {
@@ -94,11 +103,12 @@ fn cause(data: &Data, visit: &Visit, rank: usize, group: &[&Finding]) -> Cause {
     // What was seen last says more than what the event wrote down, unless it is over.
     let sentence = latest.filter(|_| lead.standing).map_or(&lead.sentence, |latest| &latest.sentence);
     let (figure, meter, figure_words) = figure(data, group);
+    let consequence = is_consequence(group, data);
     Cause {
-        rank,
+        rank: if consequence { "→".to_owned() } else { rank.to_string() },
         name: name(lead),
         link: address(data, visit, lead),
-        sentence: text::capitalised(&text::cut(sentence, 400)),
+        sentence: begun(&text::cut(sentence, 400)),
         small: small(data, &visit.range, group),
         histogram: thumbnail(data, lead),
         trend: history(data, lead),
@@ -107,7 +117,7 @@ fn cause(data: &Data, visit: &Visit, rank: usize, group: &[&Finding]) -> Cause {
         figure_words,
         class: match (lead.standing || !data.incident.is_open(), rank) {
             (false, _) => "over",
-            (true, 1) => "off",
+            (true, 1) if !consequence => "off",
             (true, _) => "",
         },
     }
@@ -145,13 +155,15 @@ fn small(data: &Data, range: &TimeRange, group: &[&Finding]) -> Markup {
         format!(
             "{} {}, limit {}",
             escape(&called(&lead.statistic, lead.subject.monitor)),
-            escape(&unit.write(value)),
-            escape(&unit.write(limit))
+            escape(&write(unit, value)),
+            escape(&write(unit, limit))
         ),
         counted(n, "event"),
         format!("since {}", range.time(lead.since)),
     ];
-    if is_first_to_move(data, lead) {
+    if is_consequence(group, data) {
+        parts.push("what came of it".to_owned());
+    } else if is_first_to_move(data, lead) {
         parts.push("first to move".to_owned());
     }
     parts.extend(elsewhere(group));
@@ -195,10 +207,14 @@ fn elsewhere(group: &[&Finding]) -> Option<String> {
 }
 
 /// The part of the prediction's move, or how many times the limit.
-fn figure(data: &Data, group: &[&Finding]) -> (String, Markup, &'static str) {
+fn figure(data: &Data, group: &[&Finding]) -> (String, Markup, String) {
     let class = "fill";
     if let Some(part) = part_of(data, group) {
-        let words = "of the prediction’s move";
+        // More digits would claim more than a split by bins knows.
+        let part = (part * 100.0).round() / 100.0 + 0.0;
+        let name = short_name(&data.evidence.prediction);
+        let of = if name.chars().count() <= 10 { name } else { "prediction" };
+        let words = format!("of the {of}’s move");
         return (text::percent(part), meter::draw(part, class, "part of the prediction's move"), words);
     }
     let lead = group[0];
@@ -208,15 +224,15 @@ fn figure(data: &Data, group: &[&Finding]) -> (String, Markup, &'static str) {
         .map_or((lead.value, lead.threshold), |latest| (latest.value, latest.threshold));
     if lead.subject.monitor == Monitor::Missing || lead.subject.monitor == Monitor::Invalid {
         let label = if lead.subject.monitor == Monitor::Missing { "missing" } else { "invalid" };
-        let words = if lead.subject.segment.is_empty() { "of all events" } else { "of its events" };
-        return (text::percent(value), meter::draw(value, class, label), words);
+        let whole = if lead.subject.segment.is_empty() { "all events" } else { "its events" };
+        return (text::percent(value), meter::draw(value, class, label), format!("{label}, of {whole}"));
     }
     let times = value / limit;
     if !(times.is_finite() && limit > 0.0) {
-        return (String::new(), Markup::default(), "");
+        return (String::new(), Markup::default(), String::new());
     }
     let rounded = if times >= 10.0 { times.round() } else { (times * 10.0).round() / 10.0 };
-    (format!("{}×", text::number(rounded)), Markup::default(), "its limit")
+    (format!("{}×", text::number(rounded)), Markup::default(), "its limit".to_owned())
 }
 
 fn thumbnail(data: &Data, lead: &Finding) -> Markup {
@@ -249,7 +265,7 @@ fn history(data: &Data, lead: &Finding) -> Markup {
     let label = format!(
         "{} over time, limit {}",
         statistic,
-        limit.map_or_else(String::new, |limit| unit_of(&lead.statistic, lead.subject.monitor).write(limit))
+        limit.map_or_else(String::new, |limit| write(unit_of(&lead.statistic, lead.subject.monitor), limit))
     );
     trend::draw(&Trend {
         label: &label,

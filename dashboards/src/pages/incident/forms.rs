@@ -12,8 +12,8 @@ use crate::time_range::TimeRange;
 pub struct Form {
     pub kind: &'static str,
     pub label: &'static str,
-    /// The same on the button that does it.
-    pub button: &'static str,
+    /// What its buttons ask for, and what stands on them; the first is the usual one.
+    pub buttons: Vec<(&'static str, &'static str)>,
     /// What it will do; a form without it is a single button.
     pub says: String,
     pub wants_reason: bool,
@@ -36,7 +36,8 @@ pub fn forms(incident: &Incident, waiting: &[Action], range: &TimeRange, opened:
         (ActionKind::Unsilence, open && is_silenced),
         (ActionKind::Retrain, true),
         (ActionKind::Resolve, open),
-        (ActionKind::MarkFalse, incident.marked_false.is_none()),
+        // While it is open, the form that resolves it offers this too.
+        (ActionKind::MarkFalse, !open && incident.marked_false.is_none()),
     ];
     kinds
         .into_iter()
@@ -49,13 +50,13 @@ fn form(kind: ActionKind, incident: &Incident, opened: Option<&str>) -> Form {
     Form {
         kind: kind.name(),
         label: label(kind),
-        button: label(kind).trim_end_matches('…'),
+        buttons: buttons(kind),
         says: says(kind, incident),
         wants_reason: wants_reason(kind),
         lengths: if kind == ActionKind::Silence { SILENCES.to_vec() } else { Vec::new() },
         primary: kind == ActionKind::Acknowledge,
         id: uuid::Uuid::new_v4().to_string(),
-        open: opened == Some(kind.name()),
+        open: buttons(kind).iter().any(|(kind, _)| opened == Some(kind)),
     }
 }
 
@@ -71,6 +72,14 @@ fn label(kind: ActionKind) -> &'static str {
     }
 }
 
+fn buttons(kind: ActionKind) -> Vec<(&'static str, &'static str)> {
+    let usual = (kind.name(), label(kind).trim_end_matches('…'));
+    match kind {
+        ActionKind::Resolve => vec![usual, (ActionKind::MarkFalse.name(), "It was a false alarm")],
+        _ => vec![usual],
+    }
+}
+
 fn says(kind: ActionKind, incident: &Incident) -> String {
     let model = cut(&incident.model, 60);
     match kind {
@@ -78,12 +87,12 @@ fn says(kind: ActionKind, incident: &Incident) -> String {
             "Nobody is told of this incident until then; it goes on being watched. Other incidents of {model} still come."
         ),
         ActionKind::Resolve => {
-            "Ends the incident for all channels. If the values are still beyond their limits, a new one opens.".to_owned()
+            format!(
+                "Ends the incident for all channels; if values are still beyond their limits, a new one opens. A false alarm counts against the \
+                 budget of {model}."
+            )
         }
-        ActionKind::MarkFalse => {
-            let ends = if incident.is_open() { "Ends the incident and counts" } else { "Counts" };
-            format!("{ends} it as a false alarm of {model}, against its budget.")
-        }
+        ActionKind::MarkFalse => format!("Counts it as a false alarm of {model}, against its budget."),
         ActionKind::Retrain => format!(
             "Asks the retraining job of {model} to run, with this incident as its reason; a cool-down may hold it back. Do not, if the data are \
              at fault: a new model would learn the fault."

@@ -152,7 +152,7 @@ fn delivery_entry(line: &BTreeMap<&str, Vec<&Attempt>>, range: &TimeRange) -> Op
         State::Retrying => "not reached yet",
         State::Failed => "<b>not reached</b>",
     };
-    let words = format!("{} {told}", kind_and_channel(worst));
+    let words = format!("{} {told}{}", whom(worst), by_kind(worst));
     let small = match worst.state {
         State::Delivered if last.len() == 1 => {
             format!("delivered in {}", escape(&milliseconds(f64::from(worst.took_ms))))
@@ -183,11 +183,21 @@ fn worse(state: State) -> u8 {
     }
 }
 
-/// What a person calls a channel: its kind, and its name where that says more.
-pub fn kind_and_channel(attempt: &Attempt) -> String {
-    let kind = kind_of(&attempt.kind);
-    let is_said = attempt.channel.is_empty() || kind.to_lowercase().contains(&attempt.channel.to_lowercase());
-    if is_said { escape(&kind) } else { format!("{} {}", escape(&kind), text::name(&attempt.channel, 40)) }
+/// Who is told: the channel's name, or its kind where the name is the kind.
+pub fn whom(attempt: &Attempt) -> String {
+    if is_named_by_kind(attempt) {
+        escape(&text::capitalised(&kind_of(&attempt.kind)))
+    } else {
+        text::name(&attempt.channel, 40).to_string()
+    }
+}
+
+fn by_kind(attempt: &Attempt) -> String {
+    if is_named_by_kind(attempt) { String::new() } else { format!(" by {}", escape(&kind_of(&attempt.kind))) }
+}
+
+fn is_named_by_kind(attempt: &Attempt) -> bool {
+    attempt.channel.is_empty() || attempt.channel.eq_ignore_ascii_case(&attempt.kind)
 }
 
 pub fn kind_of(kind: &str) -> String {

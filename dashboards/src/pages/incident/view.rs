@@ -106,7 +106,11 @@ impl IncidentPage {
             timeline: timeline(data, range),
             how_sure: words::how_sure(data),
             to_do: words::what_to_do(data, contract, range),
-            owner: text::name(&contract.owner, 60),
+            owner: if contract.owner.is_empty() {
+                Markup::default()
+            } else {
+                text::name(&contract.owner, 60)
+            },
             note: text::cut(&contract.note, 300),
             deliveries_link: visit.to(&format!("/deliveries?incident={}", text::path_part(&incident.id))),
             problem: data.evidence.problem.clone(),

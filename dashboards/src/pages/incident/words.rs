@@ -14,8 +14,29 @@ use crate::time_range::TimeRange;
 
 /// The title without its time, which stands beside it.
 pub fn headline(incident: &Incident) -> String {
-    let what = incident.title.rsplit_once(" since ").map_or(incident.title.as_str(), |(what, _)| what);
-    text::capitalised(&text::cut(what, 200))
+    begun(&text::cut(without_since(&incident.title), 200))
+}
+
+/// A title as the alerter writes it, without the time at its end.
+pub fn without_since(title: &str) -> &str {
+    title.rsplit_once(" since ").map_or(title, |(what, _)| what)
+}
+
+/// Words of ours that a title or sentence may begin with; anything else is a name and is written as it is.
+const BEGINNINGS: [&str; 8] = ["the", "no", "too", "traffic", "predictions", "nothing", "age", "latency"];
+
+/// A sentence with its first letter in upper case, unless it begins with a name.
+pub fn begun(sentence: &str) -> String {
+    let first = sentence.split([' ', '\u{a0}']).next().unwrap_or_default();
+    if BEGINNINGS.contains(&first) { text::capitalised(sentence) } else { sentence.to_owned() }
+}
+
+/// A value of a statistic: two decimals where it is a number on a scale of its own.
+pub fn write(unit: Unit, value: f64) -> String {
+    match unit {
+        Unit::Number if (0.01..100.0).contains(&value.abs()) => format!("{value:.2}").replace('-', "−"),
+        _ => unit.write(value),
+    }
 }
 
 /// In which unit a statistic is written.
@@ -137,7 +158,7 @@ pub fn how_sure(data: &Data) -> Option<Markup> {
         return Some(Markup(escape(&said(finding))));
     };
     let unit = unit_of(&latest.statistic, latest.subject.monitor);
-    let write = |value: f64| escape(&unit.write(value));
+    let write = |value: f64| escape(&write(unit, value));
     let mut sentences = vec![format!(
         "{} <b>{}</b> over {}{}.",
         escape(&text::capitalised(&called(&latest.statistic, latest.subject.monitor))),
@@ -165,7 +186,10 @@ pub fn how_sure(data: &Data) -> Option<Markup> {
             sentences.push(format!("That is {} times the limit.", escape(&text::number(round_times(times)))));
         }
     }
-    sentences.push(format!("So in {} in a row.", counted(latest.streak.max(1), "window")));
+    sentences.push(match latest.streak {
+        0 | 1 => "Seen in one window.".to_owned(),
+        n => format!("Seen in {} in a row.", counted(n, "window")),
+    });
     if latest.recovery > 0.0 && data.incident.is_open() {
         sentences.push(format!("It is over below {}.", write(latest.recovery)));
     }
@@ -181,9 +205,9 @@ fn said(finding: &Finding) -> String {
     format!(
         "{} {} over {}, the limit is {}.",
         text::capitalised(&called(&finding.statistic, finding.subject.monitor)),
-        unit.write(finding.value),
+        write(unit, finding.value),
         counted(finding.n_current, "event"),
-        unit.write(finding.threshold)
+        write(unit, finding.threshold)
     )
 }
 

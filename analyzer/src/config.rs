@@ -76,7 +76,7 @@ pub struct Floors {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: "127.0.0.1:4812".to_owned(),
+            listen: "127.0.0.1:4843".to_owned(),
             tick_s: 5,
             false_alarms_a_month: 1.0,
             phi: 4.0,

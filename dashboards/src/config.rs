@@ -26,7 +26,7 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:4840".to_owned(),
             base_url: String::new(),
-            collector_url: "http://127.0.0.1:4800".to_owned(),
+            collector_url: "http://127.0.0.1:4841".to_owned(),
             users: Users::new(),
             session_hours: 12,
         }

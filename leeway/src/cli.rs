@@ -68,6 +68,9 @@ enum Command {
         after_help = "Example:\n  leeway sql \"SELECT model, count() FROM predictions GROUP BY model\" --format PrettyCompact"
     )]
     Sql(commands::sql::Args),
+    /// Prints the hash of a password, for dashboards.users.
+    #[command(after_help = "Example:\n  leeway hash-password < password.txt")]
+    HashPassword,
     /// The embedded engine itself; started and supervised by the other commands.
     #[command(hide = true)]
     Engine,
@@ -115,6 +118,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => block_on(commands::import(&config, args)),
         Command::Baseline(command) => block_on(commands::baseline(&config, command)),
         Command::Recount(args) => block_on(commands::recount(&config, args)),
+        Command::HashPassword => commands::hash_password::run(),
         Command::Demo(_) | Command::Engine => unreachable!("handled before the configuration is read"),
     }
 }

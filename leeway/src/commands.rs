@@ -1,5 +1,6 @@
 //! Commands that end by themselves.
 
+pub mod hash_password;
 pub mod sql;
 
 use domain::time::Clock;

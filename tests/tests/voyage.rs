@@ -109,6 +109,14 @@ impl System {
     }
 }
 
+impl Drop for System {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            eprintln!("What the roles logged:\n{}", self.log());
+        }
+    }
+}
+
 fn configuration(store: &Store, spool: PathBuf, listens: [&String; 4], [mail, hooks]: [u16; 2]) -> String {
     let config = store.config();
     let [collector, analyzer, alerter, pages] = listens;

@@ -3,7 +3,7 @@
 //! A file stands under its final name only when it is complete and its package had the pinned integrity value. One process
 //! fetches at a time; others wait for it and then find the file.
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -56,6 +56,9 @@ fn fetch_into(folder: &Path, package: &Package, npm: &Path) -> Result<PathBuf, E
 
     let lock_path = folder.join("fetch.lock");
     let lock = File::create(&lock_path).map_err(|source| EngineError::io("create", &lock_path, source))?;
+    if matches!(lock.try_lock(), Err(TryLockError::WouldBlock)) {
+        eprintln!("another process is fetching ClickHouse; waiting for it …");
+    }
     lock.lock().map_err(|source| EngineError::io("lock", &lock_path, source))?;
     if library.is_file() {
         return Ok(library);

@@ -129,6 +129,7 @@ fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::r
         .enable_all()
         .build()
         .context("cannot start the engine's threads")?;
+    leave_signals_to_the_parent(&runtime);
     // The port first: it is quick to refuse, loading tables may take long.
     let listener = runtime
         .block_on(listen(options.port))
@@ -190,14 +191,19 @@ fn report(report: &Report) {
     let _ = writeln!(output, "{line}").and_then(|()| output.flush());
 }
 
-/// Until the parent closes its end of standard input, or is gone. SIGTERM and SIGINT are for the parent: sent to a whole unit
-/// or terminal they come here too, while the parent's parts still have to write what they hold.
-async fn wait_for_stop() {
+/// SIGTERM and SIGINT are for the parent: sent to a whole unit or terminal they come here too, while the parent's parts still
+/// have to write what they hold. A signal that was listened to once never has its usual effect again.
+fn leave_signals_to_the_parent(runtime: &tokio::runtime::Runtime) {
+    let _context = runtime.enter();
     for kind in [SignalKind::terminate(), SignalKind::interrupt()] {
         if let Err(error) = signal(kind) {
             tracing::warn!(%error, "a signal that is meant for the parent ends the engine");
         }
     }
+}
+
+/// Until the parent closes its end of standard input, or is gone.
+async fn wait_for_stop() {
     let (gone, parent_gone) = oneshot::channel();
     std::thread::spawn(move || {
         let _ = std::io::copy(&mut std::io::stdin().lock(), &mut std::io::sink());

@@ -188,6 +188,8 @@ impl Launcher {
         let log_start = log.metadata().map_or(0, |metadata| metadata.len());
         let mut process = Command::new(&self.executable)
             .args(&self.config.arguments)
+            // Wherever the machine is: what a statement says of time is then the same as on a server in a container.
+            .env("TZ", "UTC")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log)

@@ -47,6 +47,15 @@ async fn what_was_written_is_there_after_a_stop_and_a_start() {
 }
 
 #[tokio::test]
+async fn time_is_utc_wherever_the_machine_is() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = start(folder.path()).await;
+    let zone = "SELECT toUInt64(timezone() = 'UTC' AND toString(toDateTime(0)) = '1970-01-01 00:00:00')";
+    assert_eq!(number(&client_of(&engine), zone).await, 1);
+    engine.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
 async fn another_process_finds_a_running_engine_and_uses_it() {
     let folder = tempfile::tempdir().expect("a folder");
     assert!(engine::running(folder.path()).is_none());

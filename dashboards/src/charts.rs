@@ -90,6 +90,13 @@ impl Svg {
         }
     }
 
+    /// For pictures without words, which may take any width.
+    pub(crate) fn stretched(mut self) -> Self {
+        self.out.pop();
+        self.out.push_str(" preserveAspectRatio=\"none\">");
+        self
+    }
+
     /// For pictures that hold links, which a plain image hides from those who listen.
     pub(crate) fn with_links(mut self) -> Self {
         self.out = self.out.replacen("role=\"img\"", "role=\"group\"", 1);

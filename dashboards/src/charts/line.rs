@@ -213,6 +213,9 @@ impl Line<'_> {
                 .map(|point| Some((x.at_time(point.at.saturating_add(middle)), y.at(point.value?))));
             svg.path(class, &path_with_gaps(points), &series.label);
         }
+        if self.series.len() > 1 {
+            self.draw_names(svg, x, y);
+        }
         let Some(first) = self.series.first() else { return };
         let width =
             (self.width - LEFT) * self.step.as_secs_f64() / self.interval.length().as_secs_f64().max(1.0);
@@ -221,6 +224,22 @@ impl Line<'_> {
             let area =
                 Area { x: x.at_time(point.at), y: TOP, width: width.max(2.0), height: self.floor() - TOP };
             svg.rect("hit", area, &title);
+        }
+    }
+
+    /// The name of each series above its last point; one that would write over another is left to titles and table.
+    fn draw_names(&self, svg: &mut Svg, x: &Scale, y: &Scale) {
+        const APART: f64 = 13.0;
+        let mut taken: Vec<f64> = Vec::new();
+        for series in &self.series {
+            let Some(last) = series.points.iter().rev().find(|point| point.value.is_some()) else { continue };
+            let place = y.at(last.value.unwrap_or_default()) - 5.0;
+            if taken.iter().any(|other| (other - place).abs() < APART) {
+                continue;
+            }
+            taken.push(place);
+            let end = x.at_time(last.at.saturating_add(self.step / 2)).min(self.width);
+            svg.text("tick series-name", (end, place.max(10.0)), "end", &text::cut(&series.label, 24));
         }
     }
 

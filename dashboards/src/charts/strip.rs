@@ -101,7 +101,7 @@ pub fn draw(cells: &[Option<Mark>], interval: Interval, name: &str, zone: &TimeZ
         None => format!("{name}: no verdicts in this range"),
         Some(worst) => format!("{name}: at worst {}", worst.words()),
     };
-    let mut svg = Svg::new("strip", WIDTH, HEIGHT, &label);
+    let mut svg = Svg::new("strip", WIDTH, HEIGHT, &label).stretched();
     let cell = WIDTH / cells.len().max(1) as f64;
     let length = interval.length().as_millis() as i64;
     let at = |index: usize| {

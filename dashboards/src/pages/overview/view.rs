@@ -278,7 +278,7 @@ fn line(model: &ModelLine, standing: Standing, visit: &Visit) -> Line {
         .collect();
     let (metric, performance, performance_note) = performance(model);
     Line {
-        name: name(&model.model, 40),
+        name: name(&model.model, 30),
         link: visit.to(&model_path(&model.model, &model.environment)),
         about: name(&about.join(" · "), 120),
         strip: strip::draw(&model.verdicts, range, &format!("{short}, verdicts"), zone),

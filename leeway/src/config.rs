@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::contract::Contract;
+use domain::time::Clock;
 use serde::Deserialize;
 use service::config::ConfigError;
 
@@ -62,6 +63,7 @@ impl Config {
     /// Says what is wrong across sections; what one section alone can know was checked when it was read.
     pub fn check(&self) -> Result<(), String> {
         self.clickhouse.check().map_err(|error| error.to_string())?;
+        dashboards::auth::Gate::new(&self.dashboards, Clock::System).map_err(|error| error.to_string())?;
         for (model, contract) in &self.models {
             contract.check(model).map_err(|error| error.to_string())?;
         }

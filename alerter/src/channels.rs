@@ -32,6 +32,8 @@ pub enum Config {
     Retraining(retraining::Config),
 }
 
+const NONE: &[EventKind] = &[];
+
 /// A key and what is wrong with it.
 pub type Problem = (&'static str, String);
 
@@ -60,16 +62,21 @@ impl Config {
         !matches!(self, Self::Retraining(_))
     }
 
-    /// What the channel hears of: what its kind can say, narrowed by `events` where stated.
+    /// What the channel hears of: as stated in `events`, as far as its kind can say it; else what is usual for its kind.
     pub fn hearing(&self) -> Hearing {
-        let (kinds, quietens, stated): (&[EventKind], &[EventKind], &[EventKind]) = match self {
-            Self::Webhook(config) => (&EventKind::ALL, &[], &config.events),
-            Self::Email(config) => (email::KINDS, &[], &config.events),
-            Self::Pagerduty(config) => (pagerduty::KINDS, pagerduty::QUIETENS, &config.events),
-            Self::Retraining(_) => (retraining::KINDS, retraining::KINDS, &[]),
+        let (can, usual, quietens, stated): (_, _, _, &[EventKind]) = match self {
+            Self::Webhook(config) => {
+                (EventKind::ALL.as_slice(), EventKind::ALL.as_slice(), NONE, &config.events)
+            }
+            Self::Email(config) => (email::KINDS, email::KINDS, NONE, &config.events),
+            Self::Pagerduty(config) => {
+                (pagerduty::KINDS, pagerduty::USUAL, pagerduty::QUIETENS, &config.events)
+            }
+            Self::Retraining(_) => (retraining::KINDS, retraining::KINDS, retraining::KINDS, NONE),
         };
-        let wanted = |kind: &&EventKind| stated.is_empty() || stated.contains(kind);
-        Hearing { kinds: kinds.iter().filter(wanted).copied().collect(), quietens: quietens.to_vec() }
+        let wanted = if stated.is_empty() { usual } else { stated };
+        let kinds = wanted.iter().filter(|kind| can.contains(kind)).copied().collect();
+        Hearing { kinds, quietens: quietens.to_vec() }
     }
 
     /// Reads secrets that stand in files of their own, and makes the channel ready to send.

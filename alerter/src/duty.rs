@@ -10,13 +10,15 @@ use std::time::Duration;
 use domain::delivery::{Attempt, State};
 use domain::evaluation::{Evaluation, Severity};
 use domain::incident::{EventKind, IncidentEvent};
+use domain::time::Instant;
 use service::Context;
 use service::backoff::Backoff;
 use sql::Store;
 
 use crate::courier::Parcel;
 use crate::heartbeat::Heartbeat;
-use crate::incidents::Incidents;
+use crate::incidents::case::Mark;
+use crate::incidents::{Incidents, in_order_of_opening};
 use crate::metrics::Metrics;
 use crate::notify::{Planner, Told};
 use crate::outbox::Outbox;
@@ -32,24 +34,14 @@ pub struct Duty {
     pub incidents: Incidents,
     pub planner: Planner,
     pub outbox: Outbox,
-    pub source: Source,
+    /// Where evaluations come from, once it is known from where on.
+    pub source: Option<Source>,
     pub heartbeat: Heartbeat,
     /// What the retraining channels say, by channel.
     pub retrainings: BTreeMap<String, retraining::Policy>,
     pub notify_within: Duration,
     pub give_up_after: Duration,
     pub wishes: Wishes,
-}
-
-/// Incidents in the order in which they were opened, as a process that never stopped knows them.
-fn in_order_of_opening(events: Vec<IncidentEvent>) -> Vec<IncidentEvent> {
-    let same = |one: &IncidentEvent, other: &IncidentEvent| one.incident == other.incident;
-    let mut incidents: Vec<&[IncidentEvent]> = events.chunk_by(same).collect();
-    incidents.sort_by(|one, other| {
-        let key = |events: &[IncidentEvent]| (events[0].at, events[0].since);
-        key(one).cmp(&key(other)).then_with(|| one[0].incident.cmp(&other[0].incident))
-    });
-    incidents.concat()
 }
 
 /// How the deliveries of an earlier process stand.
@@ -72,7 +64,7 @@ impl Duty {
     pub async fn resume(&mut self, events: Vec<IncidentEvent>, attempts: Vec<Attempt>) {
         let now = self.context.clock.now();
         let mut left = Left::new(attempts);
-        for event in in_order_of_opening(events) {
+        for event in in_order_of_opening(&events) {
             self.incidents.apply(&event);
             let told = self.planner.plan(&event);
             if !told.is_empty() && now.since(event.recorded_at) <= self.give_up_after {
@@ -80,8 +72,20 @@ impl Duty {
             }
         }
         self.outbox.give_up(left.by_delivery.into_values()).await;
-        self.source = Source::reading_from(self.store.clone(), self.incidents.read_again_from());
         self.metrics.open(self.incidents.open().count());
+    }
+
+    /// From which evaluations on to read: those that led to what was said last.
+    async fn read_again_from(&self) -> Result<Option<Instant>, sql::Error> {
+        let mut from: Option<Instant> = None;
+        for mark in self.incidents.marks() {
+            let Mark { model, environment, watch, window_end, recorded_at } = mark;
+            let found = self.store.window_evaluated_at(model, environment, watch, *window_end).await?;
+            // What was made here, or has expired meanwhile, is not found.
+            let evaluated_at = found.map_or(*recorded_at, |evaluated_at| evaluated_at.min(*recorded_at));
+            from = Some(from.map_or(evaluated_at, |from| from.min(evaluated_at)));
+        }
+        Ok(from)
     }
 
     async fn resume_delivery(&self, event: &IncidentEvent, told: Vec<Told>, left: &mut Left) {
@@ -112,6 +116,10 @@ impl Duty {
 
     /// One look at everything that may be new.
     pub async fn turn(&mut self) -> Result<(), sql::Error> {
+        if self.source.is_none() {
+            let from = self.read_again_from().await?;
+            self.source = Some(Source::reading_from(self.store.clone(), from));
+        }
         self.take_evaluations().await?;
         self.watch_the_analyzer().await;
         self.carry_out_wishes().await?;
@@ -125,7 +133,8 @@ impl Duty {
             let open = self.incidents.open();
             let models: BTreeSet<String> = open.map(|case| case.incident.model.clone()).collect();
             let models: Vec<&str> = models.iter().map(String::as_str).collect();
-            let news = self.source.next(&models).await?;
+            let Some(source) = &mut self.source else { return Ok(()) };
+            let news = source.next(&models).await?;
             news.latest.into_iter().for_each(|latest| self.heartbeat.hear(latest));
             self.metrics.evaluated(news.evaluations.len());
             self.take(news.evaluations).await;

@@ -15,6 +15,8 @@ use crate::incidents::Incidents;
 /// The model that Leeway is to itself.
 const MODEL: &str = "leeway";
 const WATCH: &str = "analyzer";
+/// A subject of its own beside the analyzer's own word about its delay.
+pub const SIGNAL: &str = "heartbeat";
 /// Tells the stall, which is judged here, from a delay, which the analyzer judges itself.
 const STATISTIC: &str = "seconds_without_heartbeat";
 
@@ -83,8 +85,7 @@ fn subject() -> Subject {
         environment: DEFAULT_ENVIRONMENT.to_owned(),
         watch: WATCH.to_owned(),
         monitor: Monitor::Analyzer,
-        // A subject of its own beside the analyzer's own word about its delay.
-        signal: "heartbeat".to_owned(),
+        signal: SIGNAL.to_owned(),
         segment: String::new(),
     }
 }
@@ -113,6 +114,7 @@ mod tests {
         let events = incidents.take(vec![stalled], minutes(5));
         assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Opened]);
         assert_eq!(events[0].severity, Severity::Page);
+        assert!(events[0].title.starts_with("Leeway's analyzer has stalled since"), "{}", events[0].title);
         assert_eq!(heartbeat.judge(&incidents, minutes(9)), None, "it is known already");
 
         heartbeat.hear(minutes(10));

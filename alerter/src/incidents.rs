@@ -20,13 +20,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use domain::evaluation::{Cause, Evaluation, Monitor, Verdict};
+use domain::evaluation::{Cause, Evaluation, Monitor, Severity, Verdict};
 use domain::incident::{EventKind, Finding, IncidentEvent};
 use domain::signal::segment;
 use domain::time::Instant;
 
 use crate::notify;
-use case::{Case, finding_of};
+use case::{Case, Mark, UnitSlips, finding_of, unit_slip};
 use correlate::{Correlation, Fit, Scope, fit};
 
 /// Who acts where no person does.
@@ -60,7 +60,8 @@ pub struct Incidents {
     ids: HashSet<String>,
     /// The actions that were carried out.
     done: HashSet<String>,
-    last_recorded_at: Option<Instant>,
+    /// The marks of the events that were written last.
+    last_marks: Vec<Mark>,
 }
 
 /// Who does something, when, why, and the action that asked for it.
@@ -95,13 +96,12 @@ impl Incidents {
             by_scope: BTreeMap::new(),
             ids: HashSet::new(),
             done: HashSet::new(),
-            last_recorded_at: None,
+            last_marks: Vec::new(),
         }
     }
 
     /// Takes an event that was written before into account, in the order of its incident's sequence.
     pub fn apply(&mut self, event: &IncidentEvent) {
-        self.last_recorded_at = self.last_recorded_at.max(Some(event.recorded_at));
         if !event.action.is_empty() {
             self.done.insert(event.action.clone());
         }
@@ -115,8 +115,21 @@ impl Incidents {
         {
             case.was_current = true;
         }
+        self.mark(event);
         if event.kind == EventKind::Resolved {
             self.let_go_of_old(&event.incident);
+        }
+    }
+
+    fn mark(&mut self, event: &IncidentEvent) {
+        let watch = self.cases.get(&event.incident).map_or("", |case| case.watch());
+        let Some(mark) = Mark::of(event, watch) else { return };
+        let last = self.last_marks.first().map(|mark| mark.recorded_at);
+        if last < Some(mark.recorded_at) {
+            self.last_marks.clear();
+        }
+        if last <= Some(mark.recorded_at) {
+            self.last_marks.push(mark);
         }
     }
 
@@ -163,10 +176,10 @@ impl Incidents {
         self.rules.history.contains(&(case.incident.model.clone(), case.watch().to_owned()))
     }
 
-    /// From which arrival on evaluations must be read again after a start, so that what was known of open incidents and
-    /// not yet said is known again.
-    pub fn read_again_from(&self) -> Option<Instant> {
-        self.open().map(|case| case.recorded_at).min().or(self.last_recorded_at)
+    /// The windows from which on evaluations must be read again after a start: the last ones of which anything was
+    /// said, and those of the incidents that are open, of which something may be known that was not said yet.
+    pub fn marks(&self) -> Vec<&Mark> {
+        self.last_marks.iter().chain(self.open().filter_map(|case| case.mark.as_ref())).collect()
     }
 
     /// Takes evaluations into account, in any order, and returns the events that come of them.
@@ -245,20 +258,20 @@ impl Incidents {
         events: &mut Vec<IncidentEvent>,
     ) {
         let span = self.rules.correlation.span(look.window);
-        let mut drafts: Vec<Vec<&Evaluation>> = Vec::new();
+        let mut drafts: Vec<Draft<'_>> = Vec::new();
         for alarm in alarms {
             if let Some(id) = self.best_case(scope, alarm, span) {
                 if let Some(case) = self.cases.get_mut(&id) {
                     case.join(alarm);
                 }
             } else if let Some(draft) = best_draft(&mut drafts, alarm, span) {
-                draft.push(alarm);
+                draft.take(alarm);
             } else if !self.is_covered(scope, alarm, span) && !self.is_inhibited(scope, alarm) {
-                drafts.push(vec![alarm]);
+                drafts.push(Draft::begun_by(alarm));
             }
         }
         for draft in drafts {
-            events.push(self.open_for(scope, &draft, look));
+            events.push(self.open_for(scope, draft, look));
         }
     }
 
@@ -308,11 +321,11 @@ impl Incidents {
         self.of_model(&scope.model).any(|case| case.live.iter().any(silent))
     }
 
-    fn open_for(&mut self, scope: &Scope, alarms: &[&Evaluation], look: Look) -> IncidentEvent {
-        let mut findings: Vec<Finding> = alarms.iter().map(|alarm| finding_of(alarm)).collect();
+    fn open_for(&mut self, scope: &Scope, draft: Draft<'_>, look: Look) -> IncidentEvent {
+        let first = draft.first;
+        let slips: UnitSlips = draft.slips();
+        let mut findings = draft.findings;
         title::worst_first(&mut findings);
-        findings.truncate(case::MOST_FINDINGS);
-        let first = alarms.iter().min_by_key(|alarm| (alarm.since, &alarm.subject)).expect("a draft has one");
         let mut again = 0;
         let mut id = identity::incident(scope, first.since, &first.subject, again);
         while self.ids.contains(&id) {
@@ -326,20 +339,20 @@ impl Incidents {
             model: scope.model.clone(),
             environment: scope.environment.clone(),
             cause: scope.cause,
-            severity: findings.iter().map(|finding| finding.severity).max().expect("a draft has one"),
+            severity: draft.severity,
             at: look.end,
             recorded_at: look.now,
             since: first.since,
             actor: LEEWAY.to_owned(),
             reason: String::new(),
-            title: title::title(&findings, look.window),
+            title: title::title(&findings, &slips, look.window),
             findings,
             until: None,
             action: String::new(),
         };
         self.apply(&event);
         if let Some(case) = self.cases.get_mut(&event.incident) {
-            alarms.iter().for_each(|alarm| case.note(alarm));
+            case.unit_slips = slips;
         }
         event
     }
@@ -371,7 +384,9 @@ impl Incidents {
         let mut findings = if tells { case.live.clone() } else { Vec::new() };
         title::worst_first(&mut findings);
         let title = match kind {
-            EventKind::Updated | EventKind::Escalated => title::title(&findings, look.window),
+            EventKind::Updated | EventKind::Escalated => {
+                title::title(&findings, &case.unit_slips, look.window)
+            }
             _ => case.incident.title.clone(),
         };
         let event = IncidentEvent {
@@ -419,19 +434,63 @@ fn view(evaluation: &Evaluation) -> (&str, &str, &str) {
     (&subject.model, &subject.environment, &subject.watch)
 }
 
+/// Alarms of one window that will be one incident.
+struct Draft<'a> {
+    /// The one that began first: it gives the incident its name.
+    first: &'a Evaluation,
+    alarms: Vec<&'a Evaluation>,
+    /// Of the worst alarms, no more than an incident keeps.
+    findings: Vec<Finding>,
+    severity: Severity,
+}
+
+impl<'a> Draft<'a> {
+    fn begun_by(alarm: &'a Evaluation) -> Self {
+        let findings = vec![finding_of(alarm)];
+        Self { first: alarm, alarms: vec![alarm], findings, severity: alarm.severity }
+    }
+
+    fn take(&mut self, alarm: &'a Evaluation) {
+        self.severity = self.severity.max(alarm.severity);
+        self.alarms.push(alarm);
+        if self.findings.len() < case::MOST_FINDINGS {
+            self.findings.push(finding_of(alarm));
+            return;
+        }
+        // A page takes the place of a ticket; else who came first stays.
+        let milder = |finding: &Finding| finding.severity < alarm.severity;
+        if let Some(place) = self.findings.iter().rposition(milder) {
+            self.findings[place] = finding_of(alarm);
+        }
+    }
+
+    fn slips(&self) -> UnitSlips {
+        let kept =
+            |alarm: &&&Evaluation| self.findings.iter().any(|finding| finding.subject == alarm.subject);
+        let slipped = self.alarms.iter().filter(|alarm| unit_slip(alarm).is_some());
+        let slips = slipped.filter(kept).filter_map(|alarm| Some((alarm.subject.clone(), unit_slip(alarm)?)));
+        slips.collect()
+    }
+}
+
 fn best_draft<'a, 'b>(
-    drafts: &'a mut [Vec<&'b Evaluation>],
+    drafts: &'a mut [Draft<'b>],
     alarm: &Evaluation,
     span: Duration,
-) -> Option<&'a mut Vec<&'b Evaluation>> {
+) -> Option<&'a mut Draft<'b>> {
     let finding = finding_of(alarm);
-    let fit_of = |draft: &Vec<&Evaluation>| {
-        let group: Vec<Finding> = draft.iter().map(|alarm| finding_of(alarm)).collect();
-        fit(&finding, &group, span)
-    };
-    drafts
-        .iter_mut()
-        .filter_map(|draft| Some((fit_of(draft)?, draft)))
-        .max_by(|(one, _), (other, _)| one.cmp(other))
-        .map(|(_, draft)| draft)
+    let fitting = drafts.iter_mut().filter_map(|draft| Some((fit(&finding, &draft.findings, span)?, draft)));
+    fitting.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, draft)| draft)
+}
+
+/// Events in the order in which a process that never stopped wrote them, as far as the order matters: incidents as they
+/// were opened, each one's events together.
+pub fn in_order_of_opening(events: &[IncidentEvent]) -> Vec<IncidentEvent> {
+    let same = |one: &IncidentEvent, other: &IncidentEvent| one.incident == other.incident;
+    let mut incidents: Vec<&[IncidentEvent]> = events.chunk_by(same).collect();
+    incidents.sort_by(|one, other| {
+        let key = |events: &[IncidentEvent]| (events[0].at, events[0].since);
+        key(one).cmp(&key(other)).then_with(|| one[0].incident.cmp(&other[0].incident))
+    });
+    incidents.concat()
 }

@@ -81,10 +81,11 @@ impl Planner {
         if !current {
             return Vec::new();
         }
-        known.begun |= begins(event.kind) && !known.history;
+        let first = begins(event.kind) && !known.begun && !known.history;
+        known.begun |= first;
         // A retraining may be asked for because of what history shows.
         if known.begun || event.kind == EventKind::RetrainingRequested {
-            return policy.told(known, event);
+            return policy.told(known, event, first);
         }
         Vec::new()
     }
@@ -131,11 +132,13 @@ impl Policy {
         self.routes.channels(model, owner, severity)
     }
 
-    fn told(&self, known: &Known, event: &IncidentEvent) -> Vec<Told> {
+    /// Whoever wants to hear of beginnings hears of the `first` event, whatever its kind.
+    fn told(&self, known: &Known, event: &IncidentEvent, first: bool) -> Vec<Told> {
         let silenced = known.incident.is_silenced_at(event.recorded_at);
         let hears = self.channels(known).into_iter().filter_map(|channel| {
             let hearing = self.hears.get(channel)?;
-            let heard = hearing.kinds.contains(&event.kind);
+            let wants = |kind| hearing.kinds.contains(&kind);
+            let heard = wants(event.kind) || (first && wants(EventKind::Opened));
             let held_back = silenced && !hearing.quietens.contains(&event.kind);
             heard.then(|| Told { channel: channel.to_owned(), held_back })
         });
@@ -236,5 +239,19 @@ mod tests {
         late.recorded_at = late.at.saturating_add(2 * HOUR);
         assert_eq!(told(&mut planner, &late), []);
         assert_eq!(told(&mut planner, &samples::event(2, EventKind::Resolved)), []);
+    }
+
+    #[test]
+    fn who_wants_no_updates_hears_of_one_that_is_the_first_word() {
+        let mut policy = policy();
+        let kinds = vec![EventKind::Opened, EventKind::Resolved];
+        policy.hears.insert("mail".to_owned(), Hearing { kinds, quietens: Vec::new() });
+        let mut planner = Planner::new(policy);
+        let mut late = samples::event(1, EventKind::Opened);
+        late.recorded_at = late.at.saturating_add(2 * HOUR);
+        assert_eq!(told(&mut planner, &late), []);
+        assert_eq!(told(&mut planner, &samples::event(2, EventKind::Updated)).len(), 1);
+        assert_eq!(told(&mut planner, &samples::event(3, EventKind::Updated)), []);
+        assert_eq!(told(&mut planner, &samples::event(4, EventKind::Resolved)).len(), 1);
     }
 }

@@ -22,7 +22,6 @@ use crate::metrics::Metrics;
 use crate::notify::{Planner, Policy};
 use crate::outbox::Outbox;
 use crate::retraining;
-use crate::source::Source;
 
 /// The name of the readiness check.
 pub const CHECK: &str = "alerter";
@@ -142,7 +141,7 @@ fn on_duty(config: &Config, context: &Context, store: &Store, metrics: Metrics, 
         incidents: Incidents::new(rules),
         planner: Planner::new(policy),
         outbox,
-        source: Source::reading_from(store.clone(), None),
+        source: None,
         heartbeat: Heartbeat::listening_from(now, config.stalled_after),
         retrainings: retrainings(config),
         notify_within: config.notify_within,

@@ -1,6 +1,6 @@
 //! New evaluations, each instant's together, none missed and none needed twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use domain::evaluation::Evaluation;
@@ -19,6 +19,8 @@ pub struct Source {
     after: Instant,
     /// What was read of the stretch that is looked at again.
     read: BTreeMap<Instant, u64>,
+    /// What is known to be there and was not read yet.
+    pending: VecDeque<Arrival>,
 }
 
 /// What is new.
@@ -34,41 +36,44 @@ impl Source {
     /// Reads from what was evaluated after `after`, or from the beginning.
     pub fn reading_from(store: Store, after: Option<Instant>) -> Self {
         let after = after.map_or(Instant::EPOCH, |after| after.saturating_sub(LATENESS));
-        Self { store, after, read: BTreeMap::new() }
+        Self { store, after, read: BTreeMap::new(), pending: VecDeque::new() }
     }
 
     /// What arrived since the last call; all evaluations of `models`, and the alarms of others.
     pub async fn next(&mut self, models: &[&str]) -> Result<News, Error> {
-        let arrivals = self.store.evaluation_arrivals(self.after).await?;
-        let latest = arrivals.last().map(|arrival| arrival.at);
-        let grown: Vec<Arrival> = arrivals.into_iter().filter(|arrival| self.is_new(arrival)).collect();
-        let taken = fitting(&grown);
-        let instants: Vec<Instant> = taken.iter().map(|arrival| arrival.at).collect();
-        let evaluations = self.store.evaluations_arrived(&instants, models).await?;
-        self.read.extend(taken.iter().map(|arrival| (arrival.at, arrival.rows)));
-        let more = taken.len() < grown.len();
-        if let (false, Some(latest)) = (more, latest) {
-            self.after = self.after.max(latest.saturating_sub(LATENESS));
-            self.read = self.read.split_off(&self.after);
+        if self.pending.is_empty() {
+            self.look().await?;
         }
-        Ok(News { evaluations, latest, more })
+        let taken: Vec<Arrival> = self.pending.iter().take(fitting(&self.pending)).copied().collect();
+        let evaluations = match (taken.first(), taken.last()) {
+            (Some(first), Some(last)) => self.store.evaluations_arrived(first.at, last.at, models).await?,
+            _ => Vec::new(),
+        };
+        self.pending.drain(..taken.len());
+        self.read.extend(taken.iter().map(|arrival| (arrival.at, arrival.rows)));
+        let latest = taken.last().map(|arrival| arrival.at);
+        self.after = self.after.max(latest.unwrap_or_default().saturating_sub(LATENESS));
+        Ok(News { evaluations, latest, more: !self.pending.is_empty() })
     }
 
-    /// Rows that were replaced make an instant shrink; that is no news.
-    fn is_new(&self, arrival: &Arrival) -> bool {
-        self.read.get(&arrival.at).is_none_or(|read| arrival.rows > *read)
+    async fn look(&mut self) -> Result<(), Error> {
+        self.read = self.read.split_off(&self.after);
+        let arrivals = self.store.evaluation_arrivals(self.after).await?;
+        // Rows that were replaced make an instant shrink; that is no news.
+        let is_new = |arrival: &Arrival| self.read.get(&arrival.at).is_none_or(|read| arrival.rows > *read);
+        self.pending = arrivals.into_iter().filter(is_new).collect();
+        Ok(())
     }
 }
 
-/// The first arrivals that together have no more than [`MOST_ROWS`], and at least one.
-fn fitting(arrivals: &[Arrival]) -> &[Arrival] {
+/// How many of the first arrivals have no more than [`MOST_ROWS`] together; at least one, where there is one.
+fn fitting(arrivals: &VecDeque<Arrival>) -> usize {
     let mut rows = 0;
     let fit = arrivals.iter().take_while(|arrival| {
         rows += arrival.rows;
         rows <= MOST_ROWS
     });
-    let n = fit.count().max(1).min(arrivals.len());
-    &arrivals[..n]
+    fit.count().max(1).min(arrivals.len())
 }
 
 #[cfg(test)]
@@ -77,9 +82,11 @@ mod tests {
 
     #[test]
     fn a_batch_is_bounded_and_never_empty_where_there_is_something() {
-        let arrival = |rows| Arrival { at: Instant::EPOCH, rows };
-        assert_eq!(fitting(&[]).len(), 0);
-        assert_eq!(fitting(&[arrival(MOST_ROWS + 1), arrival(1)]).len(), 1);
-        assert_eq!(fitting(&[arrival(MOST_ROWS - 1), arrival(1), arrival(1)]).len(), 2);
+        let fitting = |rows: &[u64]| {
+            fitting(&rows.iter().map(|rows| Arrival { at: Instant::EPOCH, rows: *rows }).collect())
+        };
+        assert_eq!(fitting(&[]), 0);
+        assert_eq!(fitting(&[MOST_ROWS + 1, 1]), 1);
+        assert_eq!(fitting(&[MOST_ROWS - 1, 1, 1]), 2);
     }
 }

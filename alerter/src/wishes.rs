@@ -64,6 +64,10 @@ impl Duty {
                 ActionKind::Retrain => self.retrain(&action, now),
                 _ => self.incidents.act(&action, now),
             };
+            if action.kind != ActionKind::SendAgain && self.incidents.case(&action.incident).is_none() {
+                let (action, incident) = (&action.id, &action.incident);
+                tracing::warn!(action, incident, "asked for something about an incident that nobody knows");
+            }
             if !events.is_empty() {
                 self.metrics.acted(action.kind);
                 self.publish(events).await;

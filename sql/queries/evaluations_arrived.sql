@@ -1,4 +1,4 @@
--- What arrived at some instants, as far as incidents can come of it or end by it: windows that are not on course, and
+-- What was evaluated in a stretch of time, as far as incidents can come of it or end by it: windows that are not on course, and
 -- all windows of the models that have an alarm, here or in the list.
 SELECT
     model, environment, watch, monitor, signal, segment, window_start, window_end, baseline, statistic, value,
@@ -7,7 +7,6 @@ SELECT
 FROM evaluations
 WHERE evaluated_at >= fromUnixTimestamp64Milli({first:Int64}, 'UTC')
     AND evaluated_at <= fromUnixTimestamp64Milli({last:Int64}, 'UTC')
-    AND toUnixTimestamp64Milli(evaluated_at) IN {instants:Array(Int64)}
     AND verdict != 'too_little_data'
     AND (
         verdict IN ('off_course', 'recovering')

@@ -108,22 +108,39 @@ impl Store {
         Ok(rows.into_iter().map(arrival).collect())
     }
 
-    /// The evaluations of these instants (earliest first), as far as incidents can come of them or end by them: those
-    /// that are not on course, and all of the models that have an alarm among them or stand in `models`.
+    /// What was evaluated from `first` to `last`, both included, as far as incidents can come of it or end by it: what is
+    /// not on course, and everything of the models that have an alarm in this stretch or stand in `models`.
     pub async fn evaluations_arrived(
         &self,
-        instants: &[Instant],
+        first: Instant,
+        last: Instant,
         models: &[&str],
     ) -> Result<Vec<Evaluation>, Error> {
-        let (Some(first), Some(last)) = (instants.first(), instants.last()) else { return Ok(Vec::new()) };
-        let millis: Vec<i64> = instants.iter().map(|instant| instant.millis()).collect();
         let query = self
             .query(include_str!("../queries/evaluations_arrived.sql"))
             .param("first", first.millis())
             .param("last", last.millis())
-            .param("instants", millis)
             .param("models", models);
         let rows: Vec<ArrivedRow> = query.fetch_all().await?;
         rows.into_iter().map(Evaluation::try_from).collect()
+    }
+
+    /// When a watch's window was evaluated; at first, where it was evaluated again. `None` where it was not, or that is
+    /// kept no longer.
+    pub async fn window_evaluated_at(
+        &self,
+        model: &str,
+        environment: &str,
+        watch: &str,
+        window_end: Instant,
+    ) -> Result<Option<Instant>, Error> {
+        let query = self
+            .query(include_str!("../queries/evaluations_of_window.sql"))
+            .param("model", model)
+            .param("environment", environment)
+            .param("watch", watch)
+            .param("window_end", window_end.millis());
+        let row: ArrivalRow = query.fetch_one().await?;
+        Ok((row.rows > 0).then(|| Instant::from_millis(row.evaluated_at)))
     }
 }

@@ -23,6 +23,15 @@ pub const KINDS: &[EventKind] = &[
     EventKind::Resolved,
 ];
 
+/// What it hears of where nothing is stated: an update would call again somebody who has closed the alert there.
+pub const USUAL: &[EventKind] = &[
+    EventKind::Opened,
+    EventKind::Escalated,
+    EventKind::Unsilenced,
+    EventKind::Acknowledged,
+    EventKind::Resolved,
+];
+
 /// Sent in a silence as well: who was called learns that it is over, or that somebody cares.
 pub const QUIETENS: &[EventKind] = &[EventKind::Acknowledged, EventKind::Resolved];
 
@@ -37,7 +46,7 @@ pub struct Config {
     pub routing_key_file: Option<PathBuf>,
     /// The API's address, without its path; `https://events.eu.pagerduty.com` in the service region EU.
     pub endpoint: String,
-    /// What it hears of; all that it can say where empty.
+    /// What it hears of; where empty, everything but updates.
     pub events: Vec<EventKind>,
 }
 
@@ -83,7 +92,7 @@ impl Pagerduty {
     pub async fn send(&self, message: Message<'_>, clock: &Clock) -> Outcome {
         let mut body = event(message.notice);
         body.insert("routing_key".to_owned(), json!(self.routing_key.expose()));
-        post::post(self.client.post(self.enqueue.clone()).json(&body), clock).await
+        post::send(self.client.post(self.enqueue.clone()).json(&body), clock).await
     }
 }
 

@@ -20,7 +20,7 @@ pub fn client() -> Client {
 }
 
 /// Sends the request and says how it went.
-pub async fn post(request: RequestBuilder, clock: &Clock) -> Outcome {
+pub async fn send(request: RequestBuilder, clock: &Clock) -> Outcome {
     match request.send().await {
         Ok(response) => judge(response, clock).await,
         Err(error) => Outcome::passing(in_words(&error)),

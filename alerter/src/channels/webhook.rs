@@ -84,7 +84,7 @@ impl Webhook {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        post::post(request.body(body), clock).await
+        post::send(request.body(body), clock).await
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! Invariant: `incident` is exactly the fold of the incident's events; `live` has the same subjects or more.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
@@ -24,26 +25,39 @@ const MOST_WINDOWS_BETWEEN_UPDATES: u32 = 6;
 const WINDOWS_UNTIL_FORGOTTEN: u32 = 10;
 const LEAST_UNTIL_FORGOTTEN: Duration = Duration::from_secs(7 * DAY.as_secs());
 
-/// The number by which the analyzer says that values look like another unit of the same thing.
+/// The numbers by which the analyzer says that values look like another unit of the same thing.
 const UNIT_FACTOR: &str = "unit_factor";
+const UNIT_OFFSET: &str = "unit_offset";
+
+/// `now = factor · before + offset`, as far as an analyzer can tell.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UnitSlip {
+    pub factor: f64,
+    pub offset: f64,
+}
+
+/// The subjects whose values look like another unit of the same thing.
+pub type UnitSlips = BTreeMap<Subject, UnitSlip>;
+
+pub fn unit_slip(evaluation: &Evaluation) -> Option<UnitSlip> {
+    let factor = *evaluation.numbers.get(UNIT_FACTOR)?;
+    Some(UnitSlip { factor, offset: evaluation.numbers.get(UNIT_OFFSET).copied().unwrap_or(0.0) })
+}
 
 #[derive(Clone, Debug)]
 pub struct Case {
     pub incident: Incident,
     /// The findings as of the last evaluation, in no order.
     pub live: Vec<Finding>,
-    /// The end of the latest window in which one of the subjects was judged.
-    pub latest_window: Option<Instant>,
-    /// When its last event was written.
-    pub recorded_at: Instant,
+    /// The last of its events that came of evaluations.
+    pub mark: Option<Mark>,
     /// Whether one of its events was written soon enough after it happened for somebody to be told of it.
     pub was_current: bool,
     /// Why a retraining was last held back.
     pub held_back: Option<String>,
     /// The last retraining that it asked for failed.
     pub retraining_failed: bool,
-    /// Subjects whose values look like another unit of the same thing.
-    unit_slips: Vec<Subject>,
+    pub unit_slips: UnitSlips,
     last_change: Instant,
     changed: bool,
 }
@@ -53,12 +67,11 @@ impl Case {
         let incident = domain::incident::fold([event]).pop().expect("one event makes one incident");
         let mut case = Self {
             live: Vec::new(),
-            latest_window: None,
-            recorded_at: event.recorded_at,
+            mark: None,
             was_current: false,
             held_back: None,
             retraining_failed: false,
-            unit_slips: Vec::new(),
+            unit_slips: UnitSlips::new(),
             last_change: event.at,
             changed: false,
             incident,
@@ -74,7 +87,6 @@ impl Case {
     }
 
     fn noted(&mut self, event: &IncidentEvent) {
-        self.recorded_at = event.recorded_at;
         match event.kind {
             EventKind::Opened | EventKind::Updated | EventKind::Escalated | EventKind::Resolved => {
                 self.last_change = event.at;
@@ -86,6 +98,7 @@ impl Case {
             EventKind::RetrainingReported => self.retraining_failed = event.reason.starts_with("failed"),
             _ => {}
         }
+        self.mark = Mark::of(event, self.watch()).or_else(|| self.mark.take());
     }
 
     pub fn is_open(&self) -> bool {
@@ -129,7 +142,7 @@ impl Case {
         if self.standing().any(is_broken) {
             return Some("values are missing, invalid or stale");
         }
-        let slipped = |finding: &Finding| self.unit_slips.contains(&finding.subject);
+        let slipped = |finding: &Finding| self.unit_slips.contains_key(&finding.subject);
         self.standing().any(slipped).then_some("values look like another unit of the same thing")
     }
 
@@ -147,11 +160,9 @@ impl Case {
 
     /// Remembers of a window what a finding does not keep.
     pub fn note(&mut self, evaluation: &Evaluation) {
-        self.latest_window = self.latest_window.max(Some(evaluation.window.end));
-        let slipped = evaluation.numbers.contains_key(UNIT_FACTOR);
-        let known = self.unit_slips.contains(&evaluation.subject);
-        if slipped && !known && self.unit_slips.len() < MOST_FINDINGS {
-            self.unit_slips.push(evaluation.subject.clone());
+        let known = self.finding(&evaluation.subject).is_some();
+        if let (true, Some(slip)) = (known, unit_slip(evaluation)) {
+            self.unit_slips.insert(evaluation.subject.clone(), slip);
         }
     }
 
@@ -160,10 +171,10 @@ impl Case {
         let Some(index) = self.live.iter().position(|finding| finding.subject == evaluation.subject) else {
             return;
         };
+        self.note(evaluation);
         if evaluation.window.end <= self.live[index].window_end {
             return;
         }
-        self.note(evaluation);
         let explained = is_explained(&self.live[index], &self.live);
         let said = self.incident.findings.iter().find(|said| said.subject == evaluation.subject);
         let said = said.map(|said| said.value);
@@ -202,6 +213,33 @@ impl Case {
         let gap = (window / 8).saturating_mul(1 << self.incident.events.min(16));
         let most = window.saturating_mul(MOST_WINDOWS_BETWEEN_UPDATES).max(HOUR);
         self.changed && window_end >= self.last_change.saturating_add(gap.min(most))
+    }
+}
+
+/// Up to which window an incident has told what was found: what was found later may be known to nobody else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mark {
+    pub model: String,
+    pub environment: String,
+    pub watch: String,
+    pub window_end: Instant,
+    pub recorded_at: Instant,
+}
+
+impl Mark {
+    /// `None` for events that people asked for.
+    pub fn of(event: &IncidentEvent, watch: &str) -> Option<Self> {
+        let found = matches!(
+            event.kind,
+            EventKind::Opened | EventKind::Updated | EventKind::Escalated | EventKind::Resolved
+        );
+        (found && event.action.is_empty()).then(|| Self {
+            model: event.model.clone(),
+            environment: event.environment.clone(),
+            watch: watch.to_owned(),
+            window_end: event.at,
+            recorded_at: event.recorded_at,
+        })
     }
 }
 

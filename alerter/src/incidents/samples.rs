@@ -102,7 +102,7 @@ pub fn event(sequence: u32, kind: EventKind) -> IncidentEvent {
         } else {
             String::new()
         },
-        title: title::title(&findings, WINDOW),
+        title: title::title(&findings, &Default::default(), WINDOW),
         findings: if tells { findings } else { Vec::new() },
         until: None,
         action: String::new(),

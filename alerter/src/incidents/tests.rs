@@ -8,7 +8,7 @@ use domain::incident::{EventKind, IncidentEvent, fold};
 use domain::time::{HOUR, Instant};
 
 use super::samples::{at, evaluation, rules, subject};
-use super::{Incidents, LEEWAY};
+use super::{Incidents, LEEWAY, in_order_of_opening};
 
 const TEMP: &str = "feature.temp";
 const WIND: &str = "feature.wind_speed";
@@ -155,6 +155,45 @@ fn a_title_says_what_where_and_since_when() {
     );
 }
 
+#[test]
+fn a_title_says_when_it_looks_like_another_unit_also_after_a_restart() {
+    let slipped = |n, factor: f64, offset: f64| {
+        let mut evaluation =
+            evaluation(subject(Monitor::Drift, WIND, "origin=JFK"), Verdict::OffCourse, 0, n);
+        evaluation.numbers.insert("unit_factor".to_owned(), factor);
+        evaluation.numbers.insert("unit_offset".to_owned(), offset);
+        evaluation
+    };
+    let title = |factor, offset| {
+        let opened = Incidents::new(rules()).take(vec![slipped(0, factor, offset)], now(0));
+        opened[0].title.split(" at ").next().unwrap_or_default().to_owned()
+    };
+    assert_eq!(title(1.609_344, 0.0), "wind_speed reads 1.6 times too high");
+    assert_eq!(title(0.01, 0.0), "wind_speed reads 1 % of what it should");
+    assert_eq!(title(1.8, 32.0), "wind_speed reads in another unit");
+
+    let mut incidents = Incidents::new(rules());
+    let opened = incidents.take(vec![slipped(0, 1.609_344, 0.0)], now(0));
+    let mut after = resumed(&opened);
+    assert_eq!(after.take(vec![slipped(0, 1.609_344, 0.0)], now(0)), []);
+    assert_eq!(
+        after.open().next().and_then(|case| case.data_fault()),
+        Some("values look like another unit of the same thing")
+    );
+}
+
+#[test]
+fn forty_thousand_alarms_at_once_are_one_incident_that_tells_of_the_worst() {
+    let alarms = (0..40_000).map(|signal| {
+        let monitor = if signal == 39_999 { Monitor::Missing } else { Monitor::Drift };
+        evaluation(subject(monitor, &format!("feature.f{signal:05}"), ""), Verdict::OffCourse, 0, 0)
+    });
+    let events = Incidents::new(rules()).take(alarms.collect(), now(0));
+    assert_eq!(kinds(&events), [EventKind::Opened]);
+    assert_eq!(events[0].findings.len(), super::case::MOST_FINDINGS);
+    assert_eq!(events[0].findings[0].subject.signal, "feature.f39999", "the only page");
+}
+
 fn action(id: &str, kind: ActionKind, incident: &str, n: u32) -> Action {
     Action {
         id: id.to_owned(),
@@ -291,10 +330,19 @@ fn leak(courses: Vec<(Subject, Vec<u8>)>) -> Vec<Course> {
     courses.into_iter().map(|(subject, verdicts)| Course { subject, verdicts: text(verdicts) }).collect()
 }
 
+/// What the next process knows: the events as the store gives them, each incident's together.
 fn resumed(events: &[IncidentEvent]) -> Incidents {
     let mut incidents = Incidents::new(rules());
-    events.iter().for_each(|event| incidents.apply(event));
+    let mut stored = events.to_vec();
+    stored.sort_by(|one, other| (&one.incident, one.sequence).cmp(&(&other.incident, other.sequence)));
+    in_order_of_opening(&stored).iter().for_each(|event| incidents.apply(event));
     incidents
+}
+
+/// The first window that the next process reads again.
+fn read_again_from(incidents: &Incidents) -> u32 {
+    let ends = incidents.marks().into_iter().map(|mark| mark.window_end).min();
+    ends.map_or(0, |end| (end.since(at(0)).as_secs() / 300) as u32)
 }
 
 fn without_recording(events: &[IncidentEvent]) -> Vec<IncidentEvent> {
@@ -331,6 +379,23 @@ proptest! {
         let rest = sail(&mut after, &courses, stop..60);
         let all = [before, rest].concat();
         prop_assert_eq!(without_recording(&all), without_recording(&whole));
+    }
+
+    #[test]
+    fn it_is_enough_to_read_again_from_the_marks(courses in courses(), stop in 0_u32..60, act in any::<bool>()) {
+        let courses = leak(courses);
+        let mut before = Incidents::new(rules());
+        let mut written = sail(&mut before, &courses, 0..stop);
+        let open: Vec<String> = before.open().map(|case| case.incident.id.clone()).collect();
+        for id in open.iter().filter(|_| act) {
+            written.extend(before.act(&action("a", ActionKind::Acknowledge, id, stop), now(stop)));
+        }
+        let mut after = resumed(&written);
+        let from = read_again_from(&after);
+        let repeated = sail(&mut after, &courses, from..stop);
+        prop_assert_eq!(repeated, vec![]);
+        let (expected, rest) = (sail(&mut before, &courses, stop..60), sail(&mut after, &courses, stop..60));
+        prop_assert_eq!(rest, expected);
     }
 
     #[test]

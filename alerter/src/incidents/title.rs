@@ -11,7 +11,9 @@ use domain::incident::Finding;
 use domain::signal::{Role, role, segment, short_name};
 use domain::time::{DAY, Instant};
 
-use super::case::is_explained;
+use crate::heartbeat;
+
+use super::case::{UnitSlip, UnitSlips, is_explained};
 
 /// A segment carries a finding when its value is this many times that of all events.
 const CARRIES: f64 = 2.0;
@@ -89,7 +91,7 @@ fn carrier<'a>(whole: &Finding, all: &'a [Finding]) -> Option<&'a Finding> {
 }
 
 /// The title of an incident with these findings, seen in windows of `window`.
-pub fn title(findings: &[Finding], window: Duration) -> String {
+pub fn title(findings: &[Finding], slips: &UnitSlips, window: Duration) -> String {
     let mut sorted: Vec<Finding> = findings.to_vec();
     worst_first(&mut sorted);
     let Some(lead) = sorted.first() else { return "nothing stands".to_owned() };
@@ -105,7 +107,8 @@ pub fn title(findings: &[Finding], window: Duration) -> String {
         1 => ", and 1 more signal moved".to_owned(),
         n => format!(", and {n} more signals moved"),
     };
-    format!("{}{place}{more} since {}", phrase(lead), moment(lead.since, window))
+    let what = phrase(lead, slips.get(&lead.subject).copied());
+    format!("{what}{place}{more} since {}", moment(lead.since, window))
 }
 
 /// The title without the time: for where a time stands beside it.
@@ -126,7 +129,7 @@ fn other_signals(lead: &Finding, findings: &[Finding]) -> usize {
     signals.len()
 }
 
-fn phrase(finding: &Finding) -> String {
+fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
     let signal = cut(short_name(&finding.subject.signal));
     match finding.subject.monitor {
         Monitor::Missing if finding.value > ALL_BUT_GONE => format!("{signal} is missing"),
@@ -134,6 +137,7 @@ fn phrase(finding: &Finding) -> String {
         Monitor::Invalid if finding.value > ALL_BUT_GONE => format!("{signal} is invalid"),
         Monitor::Invalid => format!("{signal} is invalid in {} of events", percent(finding.value)),
         Monitor::Unseen => format!("{signal} has values never seen before"),
+        Monitor::Drift if slip.is_some() => format!("{signal} {}", slip.map(reads).unwrap_or_default()),
         Monitor::Drift => match role(&finding.subject.signal) {
             Role::Prediction => format!("the prediction {signal} moved"),
             Role::Outcome => format!("the outcome {signal} moved"),
@@ -145,7 +149,20 @@ fn phrase(finding: &Finding) -> String {
         Monitor::Errors => "too many predictions fail".to_owned(),
         Monitor::Latency => "predictions are too slow".to_owned(),
         Monitor::Performance => format!("the predictions got worse ({})", cut(&finding.statistic)),
-        Monitor::Analyzer => "Leeway's analyzer has stalled".to_owned(),
+        // What is said here in the analyzer's place; its own word is about its delay.
+        Monitor::Analyzer if signal == heartbeat::SIGNAL => "Leeway's analyzer has stalled".to_owned(),
+        Monitor::Analyzer => "Leeway's analyzer is behind".to_owned(),
+    }
+}
+
+/// `reads 1.6 times too high`.
+fn reads(slip: UnitSlip) -> String {
+    match slip {
+        UnitSlip { factor, offset: 0.0 } if factor > 1.0 => format!("reads {factor:.1} times too high"),
+        UnitSlip { factor, offset: 0.0 } if factor > 0.0 => {
+            format!("reads {} of what it should", percent(factor))
+        }
+        _ => "reads in another unit".to_owned(),
     }
 }
 

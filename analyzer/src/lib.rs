@@ -5,10 +5,11 @@
 //! 1. [`stats`]: laws, quantiles, histograms
 //! 2. [`drift`]: how far two histograms are apart, one file a metric
 //! 3. [`counted`] and [`reference`]: what a window holds, and what it is compared with
-//! 4. [`compare`], [`objectives`], [`traffic`]: what is found in a window; [`explain`]: what carries it
-//! 5. [`spread`] and [`threshold`]: how large a value must be, and what a run of windows makes of it
-//! 6. [`standings`]: where every subject of a watch stands
-//! 7. [`run`]: the loop over models, watches and windows
+//! 4. [`compare`], [`signals`], [`objectives`], [`traffic`]: what is found in a window; [`explain`]: what carries it
+//! 5. [`performance`]: how good predictions were, once outcomes are known
+//! 6. [`spread`] and [`threshold`]: how large a value must be, and what a run of windows makes of it
+//! 7. [`standings`]: where every subject of a watch stands
+//! 8. [`run`]: the loop over models, watches and windows
 
 pub mod compare;
 pub mod config;
@@ -17,8 +18,10 @@ pub mod drift;
 pub mod explain;
 pub mod finding;
 pub mod objectives;
+pub mod performance;
 pub mod reference;
 pub mod run;
+pub mod signals;
 pub mod spread;
 pub mod standings;
 pub mod stats;

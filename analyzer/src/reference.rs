@@ -64,28 +64,33 @@ impl Reference {
             Some((baseline, signals)) => (Some(baseline), signals),
             None => (None, BySignal::new()),
         };
-        let whole = signals.keys().filter(|(segment, _)| segment.is_empty());
-        let prediction = contract.prediction_signal(whole.map(|(_, signal)| signal.as_str()));
         let mut reference = Self {
-            limits: Limits::shared_over(&with_floor(config, watch), signals.len(), Duration::from_secs(watch.step_s)),
+            limits: Limits::shared_over(
+                &with_floor(config, watch),
+                signals.len(),
+                Duration::from_secs(watch.step_s),
+            ),
             grids: BTreeMap::new(),
             in_force: BTreeMap::new(),
             healthy: BTreeMap::new(),
-            prediction,
+            prediction: None,
             segments: segment_shares(&signals),
             baseline,
             signals,
         };
-        reference.take_grids(grids);
+        reference.take_grids(contract, grids);
         reference
     }
 
     /// All grids ever announced for the model, newly read.
-    pub fn take_grids(&mut self, grids: Vec<StoredGrid>) {
+    pub fn take_grids(&mut self, contract: &Contract, grids: Vec<StoredGrid>) {
         let in_force = sql::grids::in_force(grids.clone());
         self.in_force = in_force.into_iter().map(|stored| (stored.grid.signal, stored.grid.id)).collect();
         let keyed = |stored: StoredGrid| ((stored.grid.signal.clone(), stored.grid.id), stored.grid);
         self.grids = grids.into_iter().map(keyed).collect();
+        let known = self.signals.keys().filter(|(segment, _)| segment.is_empty()).map(|(_, signal)| signal);
+        let known = known.chain(self.in_force.keys()).map(String::as_str);
+        self.prediction = contract.prediction_signal(known);
     }
 
     /// The grid by which a signal is read: the baseline's, or where there is none the one in force.
@@ -98,11 +103,9 @@ impl Reference {
         self.grids.get(&(signal.to_owned(), id))
     }
 
-    /// The signals over all events, each with its grid.
-    pub fn whole(&self) -> impl Iterator<Item = (&str, &Grid, &SignalBaseline)> {
-        self.signals.iter().filter(|((segment, _), _)| segment.is_empty()).filter_map(
-            |((_, signal), baseline)| Some((signal.as_str(), self.grid(signal, baseline.grid)?, baseline)),
-        )
+    /// How many counts one step of all signals in all segments has, about.
+    pub fn cells(&self) -> usize {
+        self.signals.values().map(|counted| counted.counts.iter().count()).sum()
     }
 
     /// The segments in which the baseline knows a signal.
@@ -157,7 +160,13 @@ pub struct HealthyWindows {
 }
 
 impl HealthyWindows {
-    fn all(self) -> impl Iterator<Item = Interval> {
+    /// How many of so many windows do not overlap.
+    pub fn independent(self, windows: usize) -> u32 {
+        let overlap = self.length.as_secs_f64() / self.stride.as_secs_f64().max(1.0);
+        (windows as f64 / overlap.max(1.0)).ceil() as u32
+    }
+
+    pub fn all(self) -> impl Iterator<Item = Interval> {
         let first = self.stretch.start.saturating_add(self.length);
         std::iter::successors(Some(first), move |end| Some(end.saturating_add(self.stride)))
             .take_while(move |end| *end <= self.stretch.end)
@@ -190,9 +199,7 @@ fn learned(
             values[0].push(Psi::of(&pair).value);
         }
     }
-    let overlap = windows.length.as_secs_f64() / windows.stride.as_secs_f64().max(1.0);
-    let spread =
-        |values: &Vec<f64>| Spread::of(values, (values.len() as f64 / overlap.max(1.0)).ceil() as u32);
+    let spread = |values: &Vec<f64>| Spread::of(values, windows.independent(values.len()));
     let [drift, missing, invalid, unseen] = values;
     Healthy {
         drift: spread(&drift),

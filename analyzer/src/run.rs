@@ -4,6 +4,8 @@
 //! replaces the earlier one, so a stop at any point leaves neither gap nor repeat.
 
 mod heartbeat;
+mod labels;
+mod late;
 mod metrics;
 mod watch;
 
@@ -20,6 +22,7 @@ use sql::evaluations::ModelSeen;
 
 use crate::config::Config;
 use heartbeat::Heartbeat;
+use labels::Hours;
 use metrics::Metrics;
 use watch::{Identity, WatchRun};
 
@@ -72,6 +75,7 @@ pub struct Analyzer {
     models: Vec<ModelSeen>,
     models_at: Option<Instant>,
     heartbeat: Heartbeat,
+    hours: Hours,
 }
 
 impl Analyzer {
@@ -79,7 +83,14 @@ impl Analyzer {
         let metrics = Metrics::new(&context.meter);
         let heartbeat = Heartbeat::new(&config);
         let work = Work { config, context, store, metrics, last_stamp: Instant::EPOCH };
-        Self { work, watches: BTreeMap::new(), models: Vec::new(), models_at: None, heartbeat }
+        Self {
+            work,
+            watches: BTreeMap::new(),
+            models: Vec::new(),
+            models_at: None,
+            heartbeat,
+            hours: Hours::default(),
+        }
     }
 
     /// Judges what has closed, the live watches before those of history, a bounded number of windows of each.
@@ -107,11 +118,23 @@ impl Analyzer {
             let closes = run.next_close(self.work.now());
             pass.next_close = [pass.next_close, closes].into_iter().flatten().min();
         }
+        self.follow_hours().await?;
         let behind = self.watches.values().filter_map(|run| run.behind(self.work.now())).max();
         self.work.metrics.behind(behind.unwrap_or_default());
         self.heartbeat.beat(&mut self.work, behind.unwrap_or_default(), self.watches.len()).await?;
         self.work.metrics.pass(began.elapsed(), pass.windows);
         Ok(pass)
+    }
+
+    /// Performance by the hour, once for each model, whatever number of watches it has.
+    async fn follow_hours(&mut self) -> anyhow::Result<()> {
+        for seen in &self.models {
+            let task = self.watches.values().filter(|run| run.is_of(seen)).find_map(WatchRun::known_task);
+            if let Some(task) = task {
+                self.hours.follow(&mut self.work, seen, task).await?;
+            }
+        }
+        Ok(())
     }
 
     async fn look_for_models(&mut self) -> anyhow::Result<()> {

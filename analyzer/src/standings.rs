@@ -43,24 +43,14 @@ impl Standings {
         self.by_key.get(key)
     }
 
-    /// Signals of which a segment is not on course: its segments are looked at again, whatever the whole does.
-    pub fn signals_with_open_segments(&self) -> BTreeSet<&str> {
-        let open = self.by_key.iter().filter(|(key, standing)| !key.segment.is_empty() && is_open(standing));
-        open.map(|(key, _)| key.signal.as_str()).collect()
-    }
-
     /// The verdicts on one window. Changes nothing: [`Standings::take`] does, once they are stored.
     ///
     /// A finding that has nothing to tell makes no row unless it ends something; a subject that is not on course and
-    /// about which nothing was found gets one that says so, unless `leave` says that it is judged elsewhere.
-    pub fn judge(
-        &self,
-        findings: Vec<Finding>,
-        context: &Context<'_>,
-        leave: impl Fn(&Key) -> bool,
-    ) -> Vec<Evaluation> {
+    /// about which nothing was found gets one that says so. So does each of `told`: what was said of the window before.
+    pub fn judge(&self, findings: Vec<Finding>, context: &Context<'_>, told: &[Key]) -> Vec<Evaluation> {
         let mut open: BTreeSet<&Key> =
             self.by_key.iter().filter(|(_, standing)| is_open(standing)).map(|(key, _)| key).collect();
+        open.extend(told);
         let mut evaluations = Vec::with_capacity(findings.len());
         for finding in findings {
             let key = finding.key();
@@ -72,7 +62,7 @@ impl Standings {
             let standing = judge(self.rules, self.by_key.get(&key), &finding.reading(context.window.start));
             evaluations.push(finding.judged(standing, context));
         }
-        for key in open.into_iter().filter(|key| !leave(key)) {
+        for key in open {
             let finding = unknown(key);
             let standing = judge(self.rules, self.by_key.get(key), &finding.reading(context.window.start));
             evaluations.push(finding.judged(standing, context));

@@ -87,6 +87,17 @@ pub fn when(instant: Instant) -> String {
     }
 }
 
+/// What a metric of performance is called.
+pub fn metric(name: &str) -> &str {
+    match name {
+        "auc" => "AUC",
+        "brier" => "Brier score",
+        "mae" => "mean absolute error",
+        "rmse" => "root mean squared error",
+        other => other,
+    }
+}
+
 /// A name as long as a sentence bears it: a category may have 4,000 characters.
 pub fn cut(name: &str) -> String {
     const LONGEST: usize = 60;

@@ -65,7 +65,7 @@ impl Heartbeat {
             window: Interval::ending_at(end, MINUTE),
             evaluated_at: work.stamp(),
         };
-        let evaluations = self.standings.judge(vec![finding], &context, |_| false);
+        let evaluations = self.standings.judge(vec![finding], &context, &[]);
         let token = format!("{MODEL}/{WATCH}/{}/{}", end.millis(), context.evaluated_at.millis());
         work.store.write_evaluations(&evaluations, &token).await?;
         self.standings.take(&evaluations);

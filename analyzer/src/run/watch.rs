@@ -1,11 +1,10 @@
 //! One watch of one model: where it is, what it compares with, and how it judges a window.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use domain::baseline::Baseline;
 use domain::contract::{Contract, Watch};
-use domain::evaluation::{Evaluation, Monitor};
+use domain::evaluation::Evaluation;
 use domain::signal::{AGE, LATENCY, segment};
 use domain::time::{DAY, HOUR, Instant, Interval};
 use domain::window::Schedule;
@@ -13,18 +12,18 @@ use sql::counts::{Question, Resolution};
 use sql::evaluations::{Before, ModelSeen, Watched};
 
 use super::Work;
-use crate::compare::Comparison;
+use super::labels::LabelRun;
+use super::late::Lateness;
 use crate::config::Config;
-use crate::counted::{BySignal, Counted, Stretch, Traffic};
-use crate::explain::{self, Part};
+use crate::counted::{BySignal, Stretch, Traffic};
 use crate::finding::{self, Finding};
 use crate::objectives;
 use crate::reference::Reference;
-use crate::standings::Standings;
+use crate::signals;
+use crate::standings::{Key, Standings};
 use crate::stats::proportion::Share;
 use crate::threshold::Rules;
 use crate::traffic::{self, Usual};
-use crate::words;
 
 /// Windows of a history that are judged before others have their turn.
 const HISTORY_A_PASS: usize = 16;
@@ -33,15 +32,15 @@ const GRIDS_HOLD: Duration = Duration::from_secs(300);
 /// Without a baseline one is looked for this often.
 const BASELINE_EVERY: Duration = Duration::from_secs(10);
 /// A subject that said nothing for so long starts anew.
-const STANDINGS_REACH: Duration = Duration::from_secs(35 * DAY.as_secs());
-/// How many segments a finding names in its numbers.
-const MOST_PARTS: usize = 12;
+pub(super) const STANDINGS_REACH: Duration = Duration::from_secs(35 * DAY.as_secs());
+/// Counts of one bin in one step that are held at a time: some hundred megabytes.
+const MOST_CELLS: usize = 4_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
-    model: String,
-    environment: String,
-    watch: String,
+    pub(super) model: String,
+    pub(super) environment: String,
+    pub(super) watch: String,
 }
 
 impl Identity {
@@ -67,8 +66,10 @@ pub(crate) struct WatchRun {
     /// The end of the last window that was judged; `None` until it is known.
     pub(super) judged_until: Option<Instant>,
     pub(super) standings: Standings,
-    reference: Option<Reference>,
+    pub(super) reference: Option<Reference>,
     reference_at: Instant,
+    pub(super) lateness: Lateness,
+    pub(super) labels: LabelRun,
     /// Whether all closed windows were judged at least once since the start.
     is_caught_up: bool,
 }
@@ -86,6 +87,8 @@ impl WatchRun {
             standings: Standings::new(Rules::from(config)),
             reference: None,
             reference_at: Instant::EPOCH,
+            lateness: Lateness::default(),
+            labels: LabelRun::new(Rules::from(config)),
             is_caught_up: false,
         }
     }
@@ -93,6 +96,10 @@ impl WatchRun {
     pub(crate) fn saw_events(&mut self, seen: &ModelSeen) {
         self.first_event = seen.first_event;
         self.last_event = seen.last_event;
+    }
+
+    pub(crate) fn is_of(&self, seen: &ModelSeen) -> bool {
+        self.identity.model == seen.model && self.identity.environment == seen.environment
     }
 
     pub(crate) fn is_history(&self) -> bool {
@@ -144,6 +151,7 @@ impl WatchRun {
             return Ok(Advance::default());
         }
         let most = if self.is_history() { HISTORY_A_PASS } else { work.config.windows_a_batch };
+        let most = most.min(self.windows_that_fit());
         let closed =
             self.schedule.closed_between(until, work.now()).take_while(|window| self.is_watched(window.end));
         let mut windows: Vec<Interval> = closed.take(most + 1).collect();
@@ -151,13 +159,15 @@ impl WatchRun {
         windows.truncate(most);
         let judged = self.judge_windows(work, &windows).await?;
         self.is_caught_up |= !is_more;
+        let again = self.review(work).await?;
+        let (followed, is_more_labelled) = self.follow_outcomes(work).await?;
         if self.is_history() && !windows.is_empty() {
             tracing::info!(
                 model = self.identity.model, watch = self.identity.watch, windows = judged,
                 until = %self.judged_until.unwrap_or(until), "judged windows of the history"
             );
         }
-        Ok(Advance { windows: judged, is_more })
+        Ok(Advance { windows: judged + again + followed, is_more: is_more || is_more_labelled })
     }
 
     /// Where an earlier process stopped, or where the first window begins.
@@ -176,7 +186,7 @@ impl WatchRun {
         Ok(until)
     }
 
-    fn first_start(&self, config: &Config, now: Instant) -> Instant {
+    pub(super) fn first_start(&self, config: &Config, now: Instant) -> Instant {
         let earliest = match (&self.watch.from, self.watch.history) {
             (Some(from), _) => from.0,
             (None, true) => self.first_event,
@@ -200,7 +210,7 @@ impl WatchRun {
         }
         let grids = work.store.grids(Some(&self.identity.model)).await?;
         if let (Some(reference), true) = (&mut self.reference, is_same) {
-            reference.take_grids(grids);
+            reference.take_grids(&self.contract, grids);
         } else {
             let counts = match named {
                 Some(named) => Some((named.clone(), work.store.baseline_counts(named).await?)),
@@ -209,6 +219,7 @@ impl WatchRun {
             let mut reference = Reference::new(&work.config, &self.contract, &self.watch, counts, grids);
             self.learn(work, &mut reference).await?;
             self.reference = Some(reference);
+            self.labels.forget();
         }
         self.reference_at = work.now();
         Ok(())
@@ -227,7 +238,7 @@ impl WatchRun {
         Ok(())
     }
 
-    /// All signals of all events over `interval`, in one sum.
+    /// All signals in all segments over `interval`, in one sum.
     fn question(&self, interval: Interval) -> Question {
         let by_hours = self.watch.step_s % HOUR.as_secs() == 0 && self.watch.window_s % HOUR.as_secs() == 0;
         Question {
@@ -235,7 +246,7 @@ impl WatchRun {
             environment: self.identity.environment.clone(),
             interval,
             resolution: if by_hours { Resolution::Hours } else { Resolution::Minutes },
-            segments: vec![segment::ALL.to_owned()],
+            segments: Vec::new(),
             signals: Vec::new(),
             step_s: 0,
         }
@@ -248,12 +259,19 @@ impl WatchRun {
             if work.is_stopping() {
                 return Ok(done);
             }
-            let evaluations = self.judge(work, *window, &stretch).await?;
+            let evaluations = self.judge(work, *window, &stretch, &[]).await?;
             self.store(work, *window, &evaluations).await?;
             self.standings.take(&evaluations);
+            self.lateness.judged(*window, &evaluations);
             self.judged_until = Some(window.end);
         }
         Ok(windows.len())
+    }
+
+    /// How many windows can be read at once without holding more than [`MOST_CELLS`].
+    fn windows_that_fit(&self) -> usize {
+        let cells = self.reference.as_ref().map_or(0, Reference::cells);
+        (MOST_CELLS / cells.max(1)).max(1)
     }
 
     /// The answers over all `windows`, which follow each other: three questions, whatever their number.
@@ -263,10 +281,11 @@ impl WatchRun {
         };
         let step_s = if windows.len() == 1 { 0 } else { u32::try_from(self.watch.step_s)? };
         let question = Question { step_s, ..self.question(Interval::new(first.start, last.end)) };
+        let whole = Question { segments: vec![segment::ALL.to_owned()], ..question.clone() };
         let (counts, moments, traffic) = tokio::try_join!(
             work.store.counts(&question),
             work.store.moments(&question),
-            work.store.traffic(&question)
+            work.store.traffic(&whole)
         )?;
         Ok(Stretch { counts, moments, traffic })
     }
@@ -289,13 +308,16 @@ impl WatchRun {
         work: &mut Work,
         window: Interval,
         stretch: &Stretch,
+        told: &[Key],
     ) -> anyhow::Result<Vec<Evaluation>> {
         let Some(reference) = &self.reference else { return Ok(Vec::new()) };
-        let signals = stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
+        let counted = stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
         let events = stretch.traffic(window);
-        let mut findings = self.signal_findings(work, reference, window, &signals).await?;
-        findings.extend(self.traffic_findings(work, reference, window, events).await?);
-        findings.extend(self.objective_findings(work, reference, &signals));
+        let mut findings = signals::findings(reference, &self.watch, &counted);
+        let traffic = self.traffic_findings(work, reference, window, events).await?;
+        let volume = traffic.first().cloned();
+        findings.extend(traffic);
+        findings.extend(self.objective_findings(work, reference, &counted));
         findings.retain(|finding| self.watch.looks_at(finding.monitor));
         let context = finding::Context {
             model: &self.identity.model,
@@ -305,103 +327,12 @@ impl WatchRun {
             window,
             evaluated_at: work.stamp(),
         };
-        Ok(self.standings.judge(findings, &context, |key| key.monitor == Monitor::Performance))
-    }
-
-    /// All signals of all events; the segments of those that moved.
-    async fn signal_findings(
-        &self,
-        work: &Work,
-        reference: &Reference,
-        window: Interval,
-        signals: &BySignal,
-    ) -> anyhow::Result<Vec<Finding>> {
-        let none = Counted::default();
-        let mut findings: Vec<Finding> = Vec::new();
-        for (signal, grid, baseline) in reference.whole() {
-            let current = signals.get(&(String::new(), signal.to_owned())).unwrap_or(&none);
-            findings.extend(
-                self.comparison(reference, signal, segment::ALL, grid, baseline, current)
-                    .findings(&reference.limits),
-            );
+        let evaluations = self.standings.judge(findings, &context, told);
+        if evaluations.is_empty() {
+            // Every window leaves a row, because rows are how far the analyzer came.
+            return Ok(self.standings.judge(volume.into_iter().collect(), &context, &[]));
         }
-        let mut moved: BTreeSet<&str> = self.standings.signals_with_open_segments();
-        let beyond: Vec<String> = findings
-            .iter()
-            .filter(|finding| finding.is_beyond())
-            .map(|finding| finding.signal.clone())
-            .collect();
-        moved.extend(beyond.iter().map(String::as_str));
-        share_of_prediction(reference, signals, &mut findings);
-        if !moved.is_empty() {
-            let parts = self.read_segments(work, reference, window, &moved).await?;
-            explain_by_segment(reference, signals, &parts, &mut findings);
-            for signal in moved {
-                findings.extend(self.segment_findings(reference, signal, &parts));
-            }
-        }
-        Ok(findings)
-    }
-
-    fn comparison<'a>(
-        &self,
-        reference: &Reference,
-        signal: &'a str,
-        segment: &'a str,
-        grid: &'a domain::grid::Grid,
-        baseline: &'a domain::baseline::SignalBaseline,
-        current: &'a Counted,
-    ) -> Comparison<'a> {
-        let healthy = reference.healthy_of(signal);
-        Comparison {
-            signal,
-            segment,
-            grid,
-            baseline,
-            current,
-            healthy,
-            least_events: self.watch.least_events,
-        }
-    }
-
-    fn segment_findings(&self, reference: &Reference, signal: &str, parts: &BySignal) -> Vec<Finding> {
-        let known = reference.segments_of(signal).filter_map(|(segment, baseline)| {
-            let current = parts.get(&(segment.to_owned(), signal.to_owned()))?;
-            Some((segment, baseline, reference.grid(signal, baseline.grid)?, current))
-        });
-        known
-            .flat_map(|(segment, baseline, grid, current)| {
-                self.comparison(reference, signal, segment, grid, baseline, current)
-                    .findings(&reference.limits)
-            })
-            .collect()
-    }
-
-    /// The segments of the signals that moved: two more questions.
-    async fn read_segments(
-        &self,
-        work: &Work,
-        reference: &Reference,
-        window: Interval,
-        moved: &BTreeSet<&str>,
-    ) -> anyhow::Result<BySignal> {
-        let segments: BTreeSet<&str> = moved
-            .iter()
-            .flat_map(|signal| reference.segments_of(signal))
-            .map(|(segment, _)| segment)
-            .collect();
-        if segments.is_empty() {
-            return Ok(BySignal::new());
-        }
-        let question = Question {
-            segments: segments.into_iter().map(str::to_owned).collect(),
-            signals: moved.iter().map(|signal| (*signal).to_owned()).collect(),
-            ..self.question(window)
-        };
-        let (counts, moments) =
-            tokio::try_join!(work.store.counts(&question), work.store.moments(&question))?;
-        let stretch = Stretch { counts, moments, traffic: Vec::new() };
-        Ok(stretch.signals(window, |segment, signal| reference.grid_of(segment, signal)))
+        Ok(evaluations)
     }
 
     async fn traffic_findings(
@@ -479,56 +410,3 @@ impl WatchRun {
 
 /// Where there are no earlier days, so many windows just before say what is usual.
 const RECENT_WINDOWS: u32 = 12;
-
-/// Which part of the moved mean prediction each feature's movement would carry.
-fn share_of_prediction(reference: &Reference, signals: &BySignal, findings: &mut [Finding]) {
-    let Some(prediction) = &reference.prediction else { return };
-    let key = (String::new(), prediction.clone());
-    let (Some(before), Some(now)) = (reference.signals.get(&key), signals.get(&key)) else { return };
-    let (Some(mean_before), Some(mean_now), Some(sd)) =
-        (before.moments.mean(), now.moments.mean(), now.moments.sd())
-    else {
-        return;
-    };
-    let total = mean_now - mean_before;
-    let error = sd / (now.moments.n as f64).sqrt();
-    if total.abs() <= 2.0 * error {
-        return;
-    }
-    for finding in findings
-        .iter_mut()
-        .filter(|finding| finding.monitor == Monitor::Drift && finding.signal != *prediction)
-    {
-        let Some(moved) = finding.numbers.get("prediction_move").copied() else { continue };
-        finding.numbers.insert("prediction_share".to_owned(), moved / total);
-    }
-}
-
-/// Adds to each finding of all events which segments carry it.
-fn explain_by_segment(reference: &Reference, signals: &BySignal, parts: &BySignal, findings: &mut [Finding]) {
-    for finding in findings.iter_mut().filter(|finding| finding.is_beyond()) {
-        let key = (String::new(), finding.signal.clone());
-        let (Some(before), Some(now)) = (reference.signals.get(&key), signals.get(&key)) else { continue };
-        let Some(grid) = reference.grid(&finding.signal, before.grid) else { continue };
-        let known: Vec<Part<'_>> = reference
-            .segments_of(&finding.signal)
-            .filter_map(|(segment, baseline)| {
-                let current = parts.get(&(segment.to_owned(), finding.signal.clone()))?;
-                Some(Part { segment, baseline: &baseline.counts, current: &current.counts })
-            })
-            .collect();
-        let whole = Part { segment: segment::ALL, baseline: &before.counts, current: &now.counts };
-        let shares = explain::segment_parts(finding.monitor, grid, whole, &known);
-        let share_of_events = |segment: &str| reference.segments.get(segment).copied().unwrap_or(0.0);
-        if let Some((segment, part)) = explain::carrier(&shares, share_of_events) {
-            let part = words::percent(part.min(1.0));
-            finding.facts = format!("{}; {part} of it{}", finding.facts, words::at(segment));
-        }
-        let mut largest: Vec<(&String, &f64)> = shares.iter().collect();
-        largest.sort_by(|one, other| other.1.abs().total_cmp(&one.1.abs()));
-        let named =
-            largest.into_iter().take(MOST_PARTS).map(|(segment, part)| (format!("segment.{segment}"), *part));
-        let named: BTreeMap<String, f64> = named.collect();
-        finding.numbers.extend(named);
-    }
-}

@@ -1,0 +1,401 @@
+//! How good predictions were, once their outcomes are known (METHODS 7).
+//!
+//! Everything is made of sums that add up over time: predictions and outcomes by score, or powers of the error. So an
+//! hour, a day and a baseline are the same computation.
+
+use std::collections::BTreeMap;
+
+use domain::evaluation::Monitor;
+use domain::signal::{OUTCOME, PREDICTION, short_name};
+use sql::performance::{ErrorSums, OutcomeKind, ScoreCell};
+
+use crate::config::Config;
+use crate::finding::{Finding, numbers};
+use crate::spread::Spread;
+use crate::stats::proportion::Share;
+use crate::stats::ranking::{Classes, Estimate, auc};
+use crate::threshold::Limits;
+use crate::words;
+
+/// Which prediction is held against which outcome, and how.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Task {
+    pub prediction: String,
+    pub outcome: String,
+    pub kind: Kind,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A score against yes or no.
+    Binary,
+    /// A number against a number.
+    Regression,
+    /// A category against a category.
+    Categories,
+}
+
+/// What is known of the prediction's values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Output {
+    Number { least: f64, greatest: f64 },
+    Category,
+}
+
+impl Task {
+    /// The outcome that is named as the prediction is, else the only one of the right kind, else the first; `None`
+    /// where no outcome fits.
+    pub fn of(prediction: &str, output: Output, outcomes: &[OutcomeKind]) -> Option<Self> {
+        let kind_of = |outcome: &OutcomeKind| match output {
+            Output::Number { least, greatest } if outcome.is_binary && least >= 0.0 && greatest <= 1.0 => {
+                Some(Kind::Binary)
+            }
+            Output::Number { .. } => outcome.is_number.then_some(Kind::Regression),
+            Output::Category => (!outcome.is_number).then_some(Kind::Categories),
+        };
+        let namesake = format!("{OUTCOME}{}", prediction.strip_prefix(PREDICTION).unwrap_or(prediction));
+        let mut fitting: Vec<(&OutcomeKind, Kind)> =
+            outcomes.iter().filter_map(|outcome| Some((outcome, kind_of(outcome)?))).collect();
+        fitting.sort_by(|(one, _), (other, _)| {
+            (one.name != namesake, &one.name).cmp(&(other.name != namesake, &other.name))
+        });
+        let (outcome, kind) = fitting.first()?;
+        Some(Self { prediction: prediction.to_owned(), outcome: outcome.name.clone(), kind: *kind })
+    }
+}
+
+/// The sums of one stretch of time.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Sums {
+    Scores(Vec<ScoreCell>),
+    Errors(Vec<ErrorSums>),
+}
+
+/// A metric with its standard error.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    pub metric: &'static str,
+    pub value: f64,
+    pub error: f64,
+}
+
+/// What a stretch of time says about the predictions made in it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Realised {
+    pub predictions: u64,
+    pub labelled: u64,
+    pub metrics: Vec<Measured>,
+}
+
+impl Realised {
+    /// The same for scores in any order, of any versions.
+    pub fn of_scores<'a>(cells: impl Iterator<Item = &'a ScoreCell>) -> Self {
+        let mut cells: Vec<&ScoreCell> = cells.collect();
+        cells.sort_by(|one, other| one.mean_score.total_cmp(&other.mean_score));
+        let predictions = cells.iter().map(|cell| cell.predictions).sum();
+        let labelled: u64 = cells.iter().map(|cell| cell.negatives + cell.positives).sum();
+        let classes =
+            cells.iter().map(|cell| Classes { negatives: cell.negatives, positives: cell.positives });
+        let right: u64 = cells
+            .iter()
+            .map(|cell| if cell.mean_score >= 0.5 { cell.positives } else { cell.negatives })
+            .sum();
+        let squares: f64 = cells.iter().map(|cell| cell.squares).sum();
+        let fourths: f64 = cells.iter().map(|cell| cell.fourths).sum();
+        let auc = auc(classes).map(|Estimate { value, error }| Measured { metric: "auc", value, error });
+        let brier = mean("brier", squares, fourths, labelled);
+        let accuracy = mean("accuracy", right as f64, right as f64, labelled);
+        Self { predictions, labelled, metrics: auc.into_iter().chain(brier).chain(accuracy).collect() }
+    }
+
+    /// The same for differences of numbers, or for wrong categories.
+    pub fn of_errors<'a>(kind: Kind, sums: impl Iterator<Item = &'a ErrorSums>) -> Self {
+        let mut predictions = 0;
+        let (mut labelled, mut absolute, mut squares, mut fourths, mut total) = (0_u64, 0.0, 0.0, 0.0, 0.0);
+        for one in sums {
+            predictions += one.predictions;
+            labelled += one.labelled;
+            absolute += one.absolute;
+            squares += one.squares;
+            fourths += one.fourths;
+            total += one.total;
+        }
+        let metrics = if kind == Kind::Categories {
+            let right = labelled as f64 - total;
+            mean("accuracy", right, right, labelled).into_iter().collect()
+        } else {
+            let mae = mean("mae", absolute, squares, labelled);
+            // The standard error of a root by the delta method: se(√m) = se(m) / 2√m.
+            let rmse = mean("mse", squares, fourths, labelled).map(|mse| {
+                let value = mse.value.sqrt();
+                Measured {
+                    metric: "rmse",
+                    value,
+                    error: if value > 0.0 { mse.error / (2.0 * value) } else { 0.0 },
+                }
+            });
+            let bias = mean("bias", total, squares, labelled);
+            mae.into_iter().chain(rmse).chain(bias).collect()
+        };
+        Self { predictions, labelled, metrics }
+    }
+
+    pub fn metric(&self, name: &str) -> Option<Measured> {
+        self.metrics.iter().copied().find(|measured| measured.metric == name)
+    }
+
+    /// The share of predictions whose outcome has come.
+    pub fn labels(&self) -> Option<Share> {
+        Share::of(self.labelled, self.predictions)
+    }
+}
+
+/// A mean of n values with its standard error, of their sum and sum of squares.
+fn mean(metric: &'static str, sum: f64, squares: f64, n: u64) -> Option<Measured> {
+    let count = n as f64;
+    let value = sum / count;
+    let variance = (squares / count - value * value).max(0.0);
+    (n > 0).then(|| Measured { metric, value, error: (variance / count).sqrt() })
+}
+
+/// A metric whose getting worse is a finding: by how much it did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Loss {
+    metric: &'static str,
+    statistic: &'static str,
+    is_better_high: bool,
+    /// Whether it is told of the prediction (how well it tells cases apart) or of the outcome (how far it was off).
+    is_of_prediction: bool,
+}
+
+const fn loss(
+    metric: &'static str,
+    statistic: &'static str,
+    is_better_high: bool,
+    is_of_prediction: bool,
+) -> Loss {
+    Loss { metric, statistic, is_better_high, is_of_prediction }
+}
+
+fn losses(kind: Kind) -> &'static [Loss] {
+    const BINARY: &[Loss] = &[loss("auc", "auc_fall", true, true), loss("brier", "brier_rise", false, false)];
+    const REGRESSION: &[Loss] = &[loss("mae", "mae_rise", false, true)];
+    const CATEGORIES: &[Loss] = &[loss("accuracy", "accuracy_fall", true, true)];
+    match kind {
+        Kind::Binary => BINARY,
+        Kind::Regression => REGRESSION,
+        Kind::Categories => CATEGORIES,
+    }
+}
+
+/// What windows are held against.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Usual {
+    pub baseline: Realised,
+    /// How much healthy windows vary, by statistic.
+    pub healthy: BTreeMap<&'static str, Spread>,
+}
+
+impl Usual {
+    /// From the baseline as a whole and its own windows, of which `independent` do not overlap.
+    pub fn of(kind: Kind, baseline: Realised, windows: &[Realised], independent: u32) -> Self {
+        let healthy = losses(kind).iter().filter_map(|loss| {
+            let values: Vec<f64> =
+                windows.iter().filter_map(|window| Some(worse(*loss, &baseline, window)?.value)).collect();
+            Some((loss.statistic, Spread::of(&values, independent)?))
+        });
+        Self { healthy: healthy.collect(), baseline }
+    }
+
+    /// Whether as many outcomes of a window are known as usual, nearly.
+    pub fn is_mature(&self, config: &Config, window: &Realised) -> bool {
+        let usual = self.baseline.labels().map_or(1.0, Share::value);
+        window.labels().is_none_or(|labels| labels.value() >= config.label_maturity * usual)
+    }
+}
+
+/// How much worse a window is than the baseline, with the standard error of both together.
+fn worse(loss: Loss, baseline: &Realised, window: &Realised) -> Option<Measured> {
+    let (before, now) = (baseline.metric(loss.metric)?, window.metric(loss.metric)?);
+    let rise = if loss.is_better_high { before.value - now.value } else { now.value - before.value };
+    Some(Measured { metric: loss.statistic, value: rise, error: before.error.hypot(now.error) })
+}
+
+/// What is found in a window whose outcomes have come as far as they will: each metric that matters, and the share of
+/// outcomes itself.
+pub fn findings(
+    config: &Config,
+    task: &Task,
+    usual: &Usual,
+    window: &Realised,
+    least_events: u64,
+    limits: &Limits,
+) -> Vec<Finding> {
+    let losses =
+        losses(task.kind).iter().map(|loss| lost(config, task, usual, *loss, window, least_events, limits));
+    losses.chain(unlabelled(task, usual, window, limits)).collect()
+}
+
+fn lost(
+    config: &Config,
+    task: &Task,
+    usual: &Usual,
+    loss: Loss,
+    window: &Realised,
+    least_events: u64,
+    limits: &Limits,
+) -> Finding {
+    let nothing = Measured { metric: loss.statistic, value: 0.0, error: 0.0 };
+    let worse = worse(loss, &usual.baseline, window);
+    let before = usual.baseline.metric(loss.metric);
+    let floor = match loss.metric {
+        "auc" | "accuracy" => config.floors.auc,
+        _ => config.floors.error_rise * before.map_or(1.0, |before| before.value.abs()),
+    };
+    let found = worse.unwrap_or(nothing);
+    let labels = format!(
+        "outcomes of {} of {} known",
+        words::percent(window.labels().map_or(0.0, Share::value)),
+        words::predictions(window.predictions)
+    );
+    let name = words::metric(loss.metric);
+    let facts = match (window.metric(loss.metric), before) {
+        (Some(now), Some(before)) => format!(
+            "{name} {} ± {} ({} before), {labels}",
+            words::number(now.value),
+            words::number(1.96 * now.error),
+            words::number(before.value)
+        ),
+        _ => format!("{name} cannot be told: {labels}"),
+    };
+    let values = window.metrics.iter().chain(&usual.baseline.metrics);
+    let mut all: BTreeMap<String, f64> = numbers([
+        ("labelled", window.labelled as f64),
+        ("predictions", window.predictions as f64),
+        ("standard_error", window.metric(loss.metric).map_or(f64::NAN, |now| now.error)),
+    ]);
+    let named = values.enumerate().map(|(place, measured)| {
+        let side = if place < window.metrics.len() { "current" } else { "baseline" };
+        (format!("{}_{side}", measured.metric), measured.value)
+    });
+    all.extend(named.filter(|(_, value)| value.is_finite()));
+    Finding {
+        monitor: Monitor::Performance,
+        signal: if loss.is_of_prediction { task.prediction.clone() } else { task.outcome.clone() },
+        segment: String::new(),
+        statistic: loss.statistic,
+        value: found.value,
+        limit: limits.rise(0.0, floor, found.error, usual.healthy.get(loss.statistic)),
+        n_baseline: usual.baseline.labelled,
+        n_current: window.labelled,
+        is_enough: worse.is_some() && window.labelled.min(usual.baseline.labelled) >= least_events,
+        is_quiet: false,
+        numbers: all,
+        facts,
+    }
+}
+
+/// The share of predictions whose outcome never came.
+fn unlabelled(task: &Task, usual: &Usual, window: &Realised, limits: &Limits) -> Option<Finding> {
+    let without = |realised: &Realised| {
+        Share::of(realised.predictions.saturating_sub(realised.labelled), realised.predictions)
+    };
+    let (before, now) = (without(&usual.baseline)?, without(window)?);
+    Some(Finding {
+        monitor: Monitor::Missing,
+        signal: task.outcome.clone(),
+        segment: String::new(),
+        statistic: "missing_share",
+        value: now.value(),
+        limit: limits.share(before, now, None),
+        n_baseline: before.n(),
+        n_current: now.n(),
+        is_enough: now.n() >= 30,
+        is_quiet: before.hits() == 0 && now.hits() == 0,
+        numbers: numbers([("share_baseline", before.value()), ("share_current", now.value())]),
+        facts: format!(
+            "no outcome {} came for {} of {} ({} before)",
+            short_name(&task.outcome),
+            words::percent(now.value()),
+            words::predictions(now.n()),
+            words::percent(before.value())
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Instant;
+    use std::time::Duration;
+
+    use super::*;
+
+    fn cell(mean_score: f64, negatives: u64, positives: u64) -> ScoreCell {
+        let squares = negatives as f64 * mean_score.powi(2) + positives as f64 * (1.0 - mean_score).powi(2);
+        let fourths = negatives as f64 * mean_score.powi(4) + positives as f64 * (1.0 - mean_score).powi(4);
+        ScoreCell {
+            at: Instant::EPOCH,
+            version: String::new(),
+            mean_score,
+            predictions: negatives + positives,
+            negatives,
+            positives,
+            squares,
+            fourths,
+        }
+    }
+
+    fn kind(name: &str, is_number: bool, is_binary: bool) -> OutcomeKind {
+        OutcomeKind { name: name.to_owned(), is_number, is_binary, n: 10 }
+    }
+
+    #[test]
+    fn the_outcome_is_the_namesake_or_the_first_that_fits() {
+        let score = Output::Number { least: 0.01, greatest: 0.97 };
+        let outcomes = [kind("outcome.delay", true, false), kind("outcome.late", true, true)];
+        let task = Task::of("prediction.late", score, &outcomes).expect("an outcome");
+        assert_eq!((task.outcome.as_str(), task.kind), ("outcome.late", Kind::Binary));
+        let price = Output::Number { least: 10.0, greatest: 900.0 };
+        let task = Task::of("prediction.value", price, &outcomes).expect("an outcome");
+        assert_eq!((task.outcome.as_str(), task.kind), ("outcome.delay", Kind::Regression));
+        assert_eq!(Task::of("prediction.decision", Output::Category, &outcomes), None);
+    }
+
+    #[test]
+    fn scores_that_tell_nothing_apart_are_a_finding() {
+        let (good, bad) =
+            ([cell(0.2, 800, 100), cell(0.8, 100, 400)], [cell(0.2, 500, 300), cell(0.8, 400, 250)]);
+        let usual = Usual { baseline: Realised::of_scores(good.iter()), healthy: BTreeMap::new() };
+        let window = Realised::of_scores(bad.iter());
+        let task = Task {
+            prediction: "prediction.score".to_owned(),
+            outcome: "outcome.late".to_owned(),
+            kind: Kind::Binary,
+        };
+        let limits = Limits::shared_over(&Config::default(), 20, Duration::from_secs(3_600));
+        let found = findings(&Config::default(), &task, &usual, &window, 200, &limits);
+        assert!(found[0].is_beyond() && found[1].is_beyond(), "{found:?}");
+        assert!(found[0].facts.starts_with("AUC 0.507 ± 0.03"), "{}", found[0].facts);
+        assert!(!found[2].is_beyond());
+        let same = findings(&Config::default(), &task, &usual, &usual.baseline.clone(), 200, &limits);
+        assert!(same.iter().all(|finding| !finding.is_beyond()));
+    }
+
+    #[test]
+    fn errors_of_numbers_have_a_mean_and_its_error() {
+        let sums = ErrorSums {
+            at: Instant::EPOCH,
+            version: String::new(),
+            predictions: 5,
+            labelled: 4,
+            total: 0.0,
+            absolute: 4.0,
+            squares: 4.0,
+            fourths: 4.0,
+        };
+        let realised = Realised::of_errors(Kind::Regression, [&sums].into_iter());
+        let values: Vec<(&str, f64)> = realised.metrics.iter().map(|one| (one.metric, one.value)).collect();
+        assert_eq!(values, [("mae", 1.0), ("rmse", 1.0), ("bias", 0.0)]);
+        assert_eq!(realised.labels().map(Share::value), Some(0.8));
+    }
+}

@@ -1,0 +1,324 @@
+//! Outcomes as they arrive: performance by the hour of the prediction, and verdicts on windows whose outcomes have come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::evaluation::Monitor;
+use domain::signal::segment;
+use domain::time::{DAY, HOUR, Instant, Interval};
+use sql::evaluations::ModelSeen;
+use sql::performance::{Labels, PerformanceHour};
+
+use super::Work;
+use super::watch::{STANDINGS_REACH, WatchRun};
+use crate::finding;
+use crate::performance::{Kind, Output, Realised, Sums, Task, Usual, findings};
+use crate::standings::Standings;
+use crate::threshold::Rules;
+
+/// Windows of outcomes that are judged before others have their turn.
+const WINDOWS_A_TURN: usize = 32;
+/// An outcome is in the store so long after it was received at the latest.
+const MOST_WRITING: Duration = Duration::from_secs(30);
+
+/// Where a watch stands with performance.
+#[derive(Debug)]
+pub(super) struct LabelRun {
+    judged_until: Option<Instant>,
+    standings: Standings,
+    task: Option<Task>,
+    usual: Option<Usual>,
+    checked_at: Option<Instant>,
+}
+
+impl LabelRun {
+    pub(super) fn new(rules: Rules) -> Self {
+        Self {
+            judged_until: None,
+            standings: Standings::new(rules),
+            task: None,
+            usual: None,
+            checked_at: None,
+        }
+    }
+
+    /// A new baseline asks for new comparisons.
+    pub(super) fn forget(&mut self) {
+        (self.task, self.usual, self.checked_at) = (None, None, None);
+    }
+}
+
+impl WatchRun {
+    /// Judges the windows whose outcomes have come, as many as their turn allows. Returns how many, and whether more are
+    /// left.
+    pub(super) async fn follow_outcomes(&mut self, work: &mut Work) -> anyhow::Result<(usize, bool)> {
+        let now = work.now();
+        let every = Duration::from_secs(work.config.late_check_s);
+        let is_due = self.labels.checked_at.is_none_or(|at| now.since(at) >= every);
+        let is_looked_at = self.watch.looks_at(Monitor::Performance);
+        if !is_due || !is_looked_at || !self.prepare_labels(work).await? {
+            return Ok((0, false));
+        }
+        let (windows, is_more) = self.judge_labelled(work).await?;
+        if !is_more {
+            self.labels.checked_at = Some(now);
+        }
+        Ok((windows, is_more))
+    }
+
+    /// Finds out what to compare; `false` where there is nothing.
+    async fn prepare_labels(&mut self, work: &Work) -> anyhow::Result<bool> {
+        if self.labels.usual.is_none() {
+            self.labels.task = self.task(work).await?;
+            let Some(task) = self.labels.task.clone() else {
+                self.labels.checked_at = Some(work.now());
+                return Ok(false);
+            };
+            self.labels.usual = self.usual_performance(work, &task).await?;
+        }
+        if self.labels.judged_until.is_none() {
+            let watched = self.watched(true);
+            let until = work.store.evaluations_progress(&watched).await?;
+            if let Some(until) = until {
+                let reach = Interval::new(until.saturating_sub(STANDINGS_REACH), until);
+                let stored = work.store.evaluations_standing(&watched, reach).await?;
+                self.labels.standings = Standings::resumed(Rules::from(&work.config), stored);
+            }
+            self.labels.judged_until =
+                Some(until.unwrap_or_else(|| self.first_start(&work.config, work.now())));
+        }
+        Ok(self.labels.usual.is_some())
+    }
+
+    async fn task(&self, work: &Work) -> anyhow::Result<Option<Task>> {
+        let Some(reference) = &self.reference else { return Ok(None) };
+        let Some(prediction) = &reference.prediction else { return Ok(None) };
+        let outcomes = work.store.outcome_kinds(&self.identity.model).await?;
+        let grid = reference.grid_of(segment::ALL, prediction).and_then(|id| reference.grid(prediction, id));
+        let known = reference.signals.get(&(segment::ALL.to_owned(), prediction.clone()));
+        let output = grid.map(|grid| match (grid.is_numeric(), known) {
+            (false, _) => Output::Category,
+            (true, Some(known)) => {
+                Output::Number { least: known.moments.least, greatest: known.moments.greatest }
+            }
+            // Nothing is known of its range yet; with an outcome of yes or no it is taken as a chance.
+            (true, None) => Output::Number { least: 0.0, greatest: 1.0 },
+        });
+        Ok(output.and_then(|output| Task::of(prediction, output, &outcomes)))
+    }
+
+    /// The baseline's own performance, and how much its windows vary.
+    async fn usual_performance(&self, work: &Work, task: &Task) -> anyhow::Result<Option<Usual>> {
+        let Some(reference) = &self.reference else { return Ok(None) };
+        let Some(baseline) = &reference.baseline else { return Ok(None) };
+        let healthy = reference.healthy_windows(&self.watch);
+        let (stretch, step_s) = match healthy {
+            Some(windows) => (windows.stretch, u32::try_from(windows.stride.as_secs())?),
+            None => (baseline.window, 0),
+        };
+        let sums = self.sums(work, task, stretch, step_s).await?;
+        let whole = realised(task.kind, &sums, stretch);
+        if whole.labelled == 0 {
+            return Ok(None);
+        }
+        let windows: Vec<Realised> = healthy
+            .into_iter()
+            .flat_map(|healthy| healthy.all())
+            .map(|window| realised(task.kind, &sums, window))
+            .filter(|window| window.labelled >= self.watch.least_events)
+            .collect();
+        let independent = healthy.map_or(0, |healthy| healthy.independent(windows.len()));
+        Ok(Some(Usual::of(task.kind, whole, &windows, independent)))
+    }
+
+    async fn sums(&self, work: &Work, task: &Task, interval: Interval, step_s: u32) -> anyhow::Result<Sums> {
+        let labels = Labels {
+            model: self.identity.model.clone(),
+            environment: self.identity.environment.clone(),
+            interval,
+            step_s,
+            prediction: task.prediction.clone(),
+            outcome: task.outcome.clone(),
+        };
+        read(work, task.kind, &labels).await
+    }
+
+    async fn judge_labelled(&mut self, work: &mut Work) -> anyhow::Result<(usize, bool)> {
+        let (Some(until), Some(judged_until)) = (self.labels.judged_until, self.judged_until) else {
+            return Ok((0, false));
+        };
+        // Outcomes never overtake the window itself.
+        let closed =
+            self.schedule.closed_between(until, work.now()).take_while(|window| window.end <= judged_until);
+        let windows: Vec<Interval> = closed.take(WINDOWS_A_TURN).collect();
+        let Some(first) = windows.first().copied() else { return Ok((0, false)) };
+        // Most of the time the first window still waits; then the others need not be read.
+        if !self.judge_labelled_windows(work, &[first]).await? {
+            return Ok((0, false));
+        }
+        let rest = &windows[1..];
+        let all = rest.is_empty() || self.judge_labelled_windows(work, rest).await?;
+        Ok((windows.len(), all && windows.len() == WINDOWS_A_TURN))
+    }
+
+    /// Judges windows up to the first that still waits for its outcomes; whether none does.
+    async fn judge_labelled_windows(
+        &mut self,
+        work: &mut Work,
+        windows: &[Interval],
+    ) -> anyhow::Result<bool> {
+        let (Some(task), Some(usual)) = (self.labels.task.clone(), self.labels.usual.clone()) else {
+            return Ok(false);
+        };
+        let (Some(first), Some(last)) = (windows.first(), windows.last()) else { return Ok(true) };
+        let span = Interval::new(first.start, last.end);
+        let sums = self.sums(work, &task, span, u32::try_from(self.watch.step_s)?).await?;
+        let patience = DAY.saturating_mul(work.config.label_patience_days);
+        for window in windows {
+            let made = realised(task.kind, &sums, *window);
+            let is_mature = usual.is_mature(&work.config, &made);
+            if work.is_stopping() || (!is_mature && work.now().since(window.end) < patience) {
+                return Ok(false);
+            }
+            self.judge_performance(work, *window, &task, &usual, &made).await?;
+        }
+        Ok(true)
+    }
+
+    async fn judge_performance(
+        &mut self,
+        work: &mut Work,
+        window: Interval,
+        task: &Task,
+        usual: &Usual,
+        made: &Realised,
+    ) -> anyhow::Result<()> {
+        let Some(reference) = &self.reference else { return Ok(()) };
+        let mut found = findings(&work.config, task, usual, made, self.watch.least_events, &reference.limits);
+        found.retain(|finding| self.watch.looks_at(finding.monitor));
+        let context = finding::Context {
+            model: &self.identity.model,
+            environment: &self.identity.environment,
+            watch: &self.identity.watch,
+            baseline: &self.watch.baseline,
+            window,
+            evaluated_at: work.stamp(),
+        };
+        let evaluations = self.labels.standings.judge(found, &context, &[]);
+        debug_assert!(
+            evaluations.iter().any(|evaluation| evaluation.subject.monitor == Monitor::Performance)
+        );
+        self.store(work, window, &evaluations).await?;
+        self.labels.standings.take(&evaluations);
+        self.labels.judged_until = Some(window.end);
+        Ok(())
+    }
+
+    /// Which prediction is held against which outcome, once that is known.
+    pub(super) fn known_task(&self) -> Option<&Task> {
+        self.labels.task.as_ref()
+    }
+}
+
+async fn read(work: &Work, kind: Kind, labels: &Labels) -> anyhow::Result<Sums> {
+    Ok(match kind {
+        Kind::Binary => Sums::Scores(work.store.labelled_scores(labels).await?),
+        Kind::Regression | Kind::Categories => Sums::Errors(work.store.labelled_errors(labels).await?),
+    })
+}
+
+fn realised(kind: Kind, sums: &Sums, window: Interval) -> Realised {
+    match sums {
+        Sums::Scores(cells) => Realised::of_scores(cells.iter().filter(|cell| window.contains(cell.at))),
+        Sums::Errors(sums) => Realised::of_errors(kind, sums.iter().filter(|sum| window.contains(sum.at))),
+    }
+}
+
+/// The performance of one model by the hour, kept up to date as outcomes arrive.
+#[derive(Debug, Default)]
+pub(super) struct Hours {
+    checked_at: BTreeMap<(String, String), Instant>,
+}
+
+impl Hours {
+    /// Computes again the hours for whose predictions outcomes arrived.
+    pub(super) async fn follow(
+        &mut self,
+        work: &mut Work,
+        seen: &ModelSeen,
+        task: &Task,
+    ) -> anyhow::Result<()> {
+        let now = work.now();
+        let key = (seen.model.clone(), seen.environment.clone());
+        let every = Duration::from_secs(work.config.late_check_s);
+        let checked_at = match self.checked_at.get(&key) {
+            Some(at) if now.since(*at) < every => return Ok(()),
+            Some(at) => *at,
+            None => work.store.performance_latest(&seen.model, &seen.environment).await?,
+        };
+        let since = match checked_at {
+            Instant::EPOCH => Instant::EPOCH,
+            at => at.saturating_sub(DAY.saturating_mul(2 * work.config.label_patience_days.max(1))),
+        };
+        let received_after = checked_at.saturating_sub(MOST_WRITING);
+        let hours = work.store.hours_labelled(&seen.model, &seen.environment, since, received_after).await?;
+        for run in runs(&hours) {
+            let labels = Labels {
+                model: seen.model.clone(),
+                environment: seen.environment.clone(),
+                interval: run,
+                step_s: u32::try_from(HOUR.as_secs())?,
+                prediction: task.prediction.clone(),
+                outcome: task.outcome.clone(),
+            };
+            let rows = by_hour(task.kind, &read(work, task.kind, &labels).await?);
+            let computed_at = work.stamp();
+            work.store.write_performance_hours(&seen.model, &seen.environment, &rows, computed_at).await?;
+        }
+        self.checked_at.insert(key, now);
+        Ok(())
+    }
+}
+
+/// Ascending hours as stretches: gaps of less than a day are read along, so that a year is few questions, and no stretch
+/// is longer than four weeks.
+fn runs(hours: &[Instant]) -> Vec<Interval> {
+    let mut runs: Vec<Interval> = Vec::new();
+    for hour in hours {
+        let end = hour.saturating_add(HOUR);
+        match runs.last_mut() {
+            Some(run) if hour.since(run.end) < DAY && end.since(run.start) <= 28 * DAY => run.end = end,
+            _ => runs.push(Interval::new(*hour, end)),
+        }
+    }
+    runs
+}
+
+fn by_hour(kind: Kind, sums: &Sums) -> Vec<PerformanceHour> {
+    let mut groups: BTreeMap<(Instant, String), Realised> = BTreeMap::new();
+    match sums {
+        Sums::Scores(cells) => {
+            for group in cells.chunk_by(|one, other| one.at == other.at && one.version == other.version) {
+                groups.insert((group[0].at, group[0].version.clone()), Realised::of_scores(group.iter()));
+            }
+        }
+        Sums::Errors(sums) => {
+            for sum in sums {
+                groups.insert((sum.at, sum.version.clone()), Realised::of_errors(kind, std::iter::once(sum)));
+            }
+        }
+    }
+    let rows = groups.into_iter().flat_map(|((hour, version), realised)| {
+        let Realised { predictions, labelled, metrics } = realised;
+        metrics.into_iter().map(move |measured| PerformanceHour {
+            version: version.clone(),
+            hour,
+            metric: measured.metric,
+            value: measured.value,
+            standard_error: measured.error,
+            predictions,
+            labelled,
+        })
+    });
+    rows.collect()
+}

@@ -1,0 +1,34 @@
+-- How far predictions were from their outcomes, by step of the prediction's time and version: the difference of numbers,
+-- 1 or 0 for a wrong or right category.
+SELECT
+    at, version, toUInt64(count()) AS predictions, toUInt64(countIf(isFinite(error))) AS labelled,
+    sumIf(error, isFinite(error)) AS total, sumIf(abs(error), isFinite(error)) AS absolute,
+    sumIf(pow(error, 2), isFinite(error)) AS squares, sumIf(pow(error, 4), isFinite(error)) AS fourths
+FROM
+(
+    SELECT
+        toInt64({start:Int64} + intDiv(toInt64(toUnixTimestamp(toDateTime(p.at, 'UTC'))) - {start:Int64}, {step_s:UInt32}) * {step_s:UInt32}) AS at,
+        p.version AS version,
+        multiIf(
+            mapContains(o.numbers, {outcome:String}), p.number - o.numbers[{outcome:String}],
+            mapContains(o.categories, {outcome:String}), toFloat64(p.category != toString(o.categories[{outcome:String}])),
+            nan) AS error
+    FROM
+    (
+        SELECT
+            id, toString(version) AS version, timestamp AS at, numbers[{prediction:String}] AS number,
+            toString(categories[{prediction:String}]) AS category
+        FROM predictions
+        WHERE model = {model:String} AND environment = {environment:String}
+            AND timestamp >= toDateTime({start:Int64}, 'UTC') AND timestamp < toDateTime({end:Int64}, 'UTC')
+            AND (mapContains(numbers, {prediction:String}) OR mapContains(categories, {prediction:String}))
+    ) AS p
+    LEFT JOIN
+    (
+        SELECT id, numbers, categories
+        FROM outcomes FINAL
+        WHERE model = {model:String} AND timestamp >= toDateTime({start:Int64}, 'UTC')
+    ) AS o ON p.id = o.id
+)
+GROUP BY at, version
+ORDER BY at, version

@@ -24,6 +24,8 @@ use crate::import::report::thousands;
 use crate::import::{Plan, Source};
 use crate::known::{Grids, ModelGrids};
 
+pub use self::from_file::of_file;
+
 /// `leeway baseline …`.
 #[derive(Clone, Debug, Subcommand)]
 pub enum Command {
@@ -206,7 +208,7 @@ async fn from_file(
     let (mapping, format) = args.mapping.resolve()?;
     let environment = mapping.environment.clone().unwrap_or_else(|| DEFAULT_ENVIRONMENT.to_owned());
     let plan = Plan::new(Source::file(file, format)?, &args.model, mapping);
-    from_file::of_file(plan, &environment, &args.name, &Config::default(), context, store).await
+    of_file(plan, &environment, &args.name, &Config::default(), context, store).await
 }
 
 fn described(baseline: &Baseline, by_signal: &BySignal) -> String {

@@ -6,20 +6,30 @@
 //! back, because it again compares everything with everything. Chunks into which events are arriving at this moment are
 //! cut smaller, and their last minutes are left for later instead of being guessed.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::fmt;
+mod chunk;
+mod report;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
-use domain::time::{DAY, HOUR, Instant, Interval, MINUTE};
+use domain::time::{Instant, Interval, MINUTE};
 use service::Context;
 use sql::Store;
-use sql::recount::{CarriedSignal, Day, Stretch};
+use sql::recount::{CarriedSignal, CountedBy, Stretch};
 
 use crate::baseline::counted_by;
+use crate::config;
 use crate::import::report::thousands;
-use crate::known::Grids;
+use crate::intake::Intake;
+use crate::known::{Grids, ModelGrids};
+use crate::maker::Maker;
+
+use self::chunk::{Chunk, chunks, smaller};
+use self::report::Found;
+pub use self::report::{Change, Report};
 
 /// `leeway recount`.
 #[derive(Clone, Debug, ClapArgs)]
@@ -42,36 +52,27 @@ pub struct Args {
 const SETTLED_AFTER: Duration = Duration::from_secs(10);
 /// Passes over a chunk before it is cut smaller or left.
 const PASSES: u32 = 6;
-/// Days with few events are counted together, up to so many events.
-const EVENTS_AT_ONCE: u64 = 200_000;
-/// Days counted together at most: a chunk's inserts touch a partition a month.
-const DAYS_AT_ONCE: u32 = 31;
-
-/// What a recount found and did.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Report {
-    pub events: u64,
-    /// By signal: values that were not counted, and counts without a value.
-    pub signals: BTreeMap<String, Change>,
-    /// Minutes of moments and of traffic that were wrong.
-    pub moments: u64,
-    pub traffic: u64,
-    /// Stretches that events kept arriving in.
-    pub unsettled: Vec<Interval>,
-    /// Signals that raw events carry and that have no grid: they are not counted.
-    pub without_grid: Vec<CarriedSignal>,
-    pub dry_run: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Change {
-    pub cells: u64,
-    pub lacking: u64,
-    pub surplus: u64,
-}
+/// How often minutes that were corrected while events arrived are looked at again.
+const ROUNDS: u32 = 6;
+/// How often a wait is told of.
+const TICK: Duration = Duration::from_secs(1);
 
 /// How far a recount is.
-pub type Tell<'a> = &'a (dyn Fn(Interval, u64) + Send + Sync);
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// New grids were announced, and what came before them is counted when they have settled.
+    WaitingForGrids {
+        until: Instant,
+    },
+    /// Events are arriving in these minutes; they are looked at again.
+    WaitingForEvents,
+    Done {
+        interval: Interval,
+        events: u64,
+    },
+}
+
+pub type Tell<'a> = &'a (dyn Fn(Told) + Send + Sync);
 
 /// Recounts what the command line says, tells how far it is, and prints what changed.
 ///
@@ -84,107 +85,167 @@ pub async fn run(args: Args, context: &Context, store: &Store) -> anyhow::Result
     }
     let interval = Interval::new(args.from, to);
     let bar = indicatif::ProgressBar::new(interval.length().as_secs());
-    let tell = |done: Interval, events: u64| {
-        bar.set_position(done.end.since(interval.start).as_secs());
-        if bar.is_hidden() {
-            eprintln!("recounted {done}: {} events", thousands(events));
-        }
+    let tell = |told: Told| {
+        let line = match told {
+            Told::WaitingForGrids { until } => {
+                format!("signals without a grid got one; waiting until it holds everywhere ({until})")
+            }
+            Told::WaitingForEvents => "events are arriving; looking again in some seconds".to_owned(),
+            Told::Done { interval: done, events } => {
+                bar.set_position(done.end.since(interval.start).as_secs());
+                format!("recounted {done}: {} events", thousands(events))
+            }
+        };
+        if bar.is_hidden() { eprintln!("{line}") } else { bar.set_message(line) }
     };
-    let report = recount(&args.model, interval, args.dry_run, context, store, &tell).await;
+    let grids = config::Grids::default();
+    let plan = Plan { model: args.model, interval, dry_run: args.dry_run };
+    let report = recount(&plan, &grids, context, store, &tell).await;
     bar.finish_and_clear();
     print!("{}", report?);
     Ok(())
 }
 
-/// Recounts `interval` of `model`.
+/// What is recounted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    pub model: String,
+    /// Event time; widened to whole minutes.
+    pub interval: Interval,
+    /// Only say what is wrong.
+    pub dry_run: bool,
+}
+
+/// Recounts what `plan` says. Signals without a grid get one first, and what came before it is counted.
 ///
 /// # Errors
 /// The store's; what was corrected until then stays corrected, and the same call goes on.
 pub async fn recount(
-    model: &str,
-    interval: Interval,
-    dry_run: bool,
+    plan: &Plan,
+    config: &config::Grids,
     context: &Context,
     store: &Store,
     tell: Tell<'_>,
 ) -> anyhow::Result<Report> {
-    let interval = interval.widened_to(MINUTE);
-    let grids = Grids::new(store.clone(), context, Duration::ZERO);
-    let known = grids.refresh().await.context("the grids cannot be read")?.model(model);
+    let interval = plan.interval.widened_to(MINUTE);
+    let work = Work { model: &plan.model, interval, config, context, store, tell };
+    if !plan.dry_run {
+        work.complete_grids().await?;
+    }
+    let known = work.known().await?;
     let (signals, watched) = counted_by(&known);
+    // What came before a new grid is counted by whoever made it; counting it here as well would count it twice.
+    let is_complete =
+        |by: &CountedBy| known.by_signal.get(&by.signal).is_some_and(|stored| stored.recounted_at.is_some());
+    let (signals, pending): (Vec<CountedBy>, Vec<CountedBy>) = signals.into_iter().partition(is_complete);
     store.reload_grid_dictionaries().await.context("the grids cannot be made known to the store")?;
-    let days = store.days_of(model, interval).await?;
-    let counted: Vec<String> = signals.iter().map(|by| by.signal.clone()).collect();
-    let mut report = Report { dry_run, ..Report::default() };
+    let days = store.days_of(&plan.model, interval).await?;
+    let mut report = Report { dry_run: plan.dry_run, ..Report::default() };
     report.events = days.iter().map(|day| day.events).sum();
-    report.without_grid = store.signals_beside(model, interval, &counted).await?;
-    let stretch = |interval: Interval| Stretch {
-        model: model.to_owned(),
+    report.pending = pending.into_iter().map(|by| by.signal).collect();
+    report.without_grid = work.without_grid(&known).await?;
+    let stretch = Stretch {
+        model: plan.model.clone(),
         interval,
         received_before: None,
-        signals: signals.clone(),
-        watched: watched.clone(),
+        signals,
+        watched,
         whole: true,
         compared: true,
     };
-    let mut chunks: VecDeque<Chunk> = chunks(&days, interval).into();
-    while let Some(chunk) = chunks.pop_front() {
-        let pass = Pass { stretch: stretch(chunk.interval), context, store };
-        let outcome = if dry_run { pass.look(&mut report).await? } else { pass.settle(&mut report).await? };
-        match (outcome, smaller(chunk.interval)) {
-            (Outcome::Right, _) => tell(chunk.interval, chunk.events),
-            (Outcome::Moving, Some(parts)) => {
-                parts.into_iter().rev().for_each(|part| chunks.push_front(part))
-            }
-            (Outcome::Moving, None) => report.unsettled.push(chunk.interval),
-        }
-    }
+    work.correct_all(chunks(&days, interval), &stretch, &mut report).await?;
     Ok(report)
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Chunk {
+struct Work<'a> {
+    model: &'a str,
     interval: Interval,
-    events: u64,
+    config: &'a config::Grids,
+    context: &'a Context,
+    store: &'a Store,
+    tell: Tell<'a>,
 }
 
-/// Whole days, several where they hold few events, cut to the interval.
-fn chunks(days: &[Day], interval: Interval) -> Vec<Chunk> {
-    let mut chunks: Vec<(Chunk, u32)> = Vec::new();
-    for day in days {
-        let whole = Interval::new(day.at, day.at.saturating_add(DAY));
-        let Some(part) = whole.intersection(interval) else { continue };
-        match chunks.last_mut() {
-            Some((chunk, n)) if chunk.events + day.events <= EVENTS_AT_ONCE && *n < DAYS_AT_ONCE => {
-                chunk.interval.end = part.end;
-                chunk.events += day.events;
-                *n += 1;
-            }
-            _ => chunks.push((Chunk { interval: part, events: day.events }, 1)),
+impl Work<'_> {
+    async fn known(&self) -> anyhow::Result<Arc<ModelGrids>> {
+        let grids = Grids::new(self.store.clone(), self.context, Duration::ZERO);
+        Ok(grids.refresh().await.context("the grids cannot be read")?.model(self.model))
+    }
+
+    async fn without_grid(&self, known: &ModelGrids) -> anyhow::Result<Vec<CarriedSignal>> {
+        let counted: Vec<String> = known.by_signal.keys().cloned().collect();
+        Ok(self.store.signals_beside(self.model, self.interval, &counted).await?)
+    }
+
+    /// Gives a grid to every signal of the stretch that has none, and sees to it that what came before is counted.
+    async fn complete_grids(&self) -> anyhow::Result<()> {
+        let grids = Grids::new(self.store.clone(), self.context, self.config.freshness());
+        let intake = Intake::new(self.store.clone(), grids.clone(), self.context);
+        let maker = Maker::new(self.store.clone(), grids, self.config, self.context, &intake);
+        let carried = self.without_grid(&*self.known().await?).await?;
+        if !carried.is_empty() {
+            let signals = carried.into_iter().map(|carried| carried.signal).collect();
+            maker.make_now(self.model, signals, self.interval).await.context("grids cannot be made")?;
         }
+        let known = self.known().await?;
+        let pending = known.by_signal.values().filter(|stored| stored.recounted_at.is_none());
+        let Some(last) = pending.map(|stored| stored.grid.holds_from).max() else { return Ok(()) };
+        let until = last.saturating_add(self.config.settle());
+        while self.context.clock.now() < until {
+            (self.tell)(Told::WaitingForGrids { until });
+            self.wait(until.since(self.context.clock.now()).min(TICK)).await?;
+        }
+        maker.catch_up().await.context("what came before the grids cannot be counted")
     }
-    chunks.into_iter().map(|(chunk, _)| chunk).collect()
-}
 
-/// The next smaller parts: days of a longer chunk, hours of a day, minutes of an hour.
-fn smaller(interval: Interval) -> Option<Vec<Chunk>> {
-    let step = [DAY, HOUR, MINUTE].into_iter().find(|step| interval.length() > *step)?;
-    let mut parts = Vec::new();
-    let mut start = interval.start;
-    while start < interval.end {
-        let end = start.floor(step).saturating_add(step).min(interval.end);
-        parts.push(Chunk { interval: Interval::new(start, end), events: 0 });
-        start = end;
+    async fn wait(&self, duration: Duration) -> anyhow::Result<()> {
+        let slept = self.context.stopper.run_until_cancelled(tokio::time::sleep(duration)).await;
+        slept.context("the recount was stopped; the same command goes on")
     }
-    Some(parts)
+
+    /// Puts chunk after chunk right. Those into which events arrive are cut smaller; minutes that were corrected while
+    /// events arrived are looked at until they are right.
+    async fn correct_all(
+        &self,
+        chunks: Vec<Chunk>,
+        stretch: &Stretch,
+        report: &mut Report,
+    ) -> anyhow::Result<()> {
+        let mut chunks: VecDeque<Chunk> = chunks.into();
+        let mut again = Vec::new();
+        let mut rounds = 0;
+        while let Some(chunk) = chunks.pop_front() {
+            let stretch = Stretch { interval: chunk.interval, ..stretch.clone() };
+            let pass = Pass { stretch, context: self.context, store: self.store };
+            let outcome = pass.run(report.dry_run, report).await?;
+            let touched = chunk.touched || outcome == Outcome::MovedUnderCorrection;
+            match (outcome, smaller(&Chunk { touched, ..chunk })) {
+                (Outcome::Right, _) => {
+                    (self.tell)(Told::Done { interval: chunk.interval, events: chunk.events });
+                }
+                (_, Some(parts)) => parts.into_iter().rev().for_each(|part| chunks.push_front(part)),
+                (_, None) if touched && rounds < ROUNDS => again.push(Chunk { touched, ..chunk }),
+                (_, None) => report.unsettled.push(chunk.interval),
+            }
+            if chunks.is_empty() && !again.is_empty() {
+                rounds += 1;
+                (self.tell)(Told::WaitingForEvents);
+                self.wait(SETTLED_AFTER).await?;
+                chunks.extend(again.drain(..));
+            }
+        }
+        Ok(())
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Outcome {
     /// Raw events and counts agree, or (in a dry run) were compared.
     Right,
-    /// Events are arriving.
+    /// Events are arriving; nothing was touched.
     Moving,
+    /// Events arrived while it was being corrected.
+    MovedUnderCorrection,
 }
 
 struct Pass<'a> {
@@ -193,38 +254,27 @@ struct Pass<'a> {
     store: &'a Store,
 }
 
-/// What one comparison found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct Found {
-    signals: BTreeMap<String, Change>,
-    moments: u64,
-    traffic: u64,
-}
-
 impl Pass<'_> {
-    /// Compares and corrects until nothing is left to correct.
-    async fn settle(&self, report: &mut Report) -> anyhow::Result<Outcome> {
-        let mut all = Found::default();
+    /// Compares and corrects until nothing is left to correct; in a dry run compares once.
+    async fn run(&self, dry_run: bool, report: &mut Report) -> anyhow::Result<Outcome> {
+        if dry_run {
+            report.add(&self.compare().await?);
+            return Ok(Outcome::Right);
+        }
+        let mut corrected = false;
         for _ in 0..PASSES {
             if self.is_moving().await? {
                 break;
             }
             let found = self.compare().await?;
             if found == Found::default() {
-                report.add(&all);
                 return Ok(Outcome::Right);
             }
             self.correct(&found).await?;
-            all.add(&found);
+            report.add(&found);
+            corrected = true;
         }
-        report.add(&all);
-        Ok(Outcome::Moving)
-    }
-
-    /// Compares only.
-    async fn look(&self, report: &mut Report) -> anyhow::Result<Outcome> {
-        report.add(&self.compare().await?);
-        Ok(Outcome::Right)
+        Ok(if corrected { Outcome::MovedUnderCorrection } else { Outcome::Moving })
     }
 
     /// Whether an event of the chunk was received so lately that its counts may not be there yet.
@@ -258,110 +308,5 @@ impl Pass<'_> {
             self.store.correct_traffic(&self.stretch).await?;
         }
         Ok(())
-    }
-}
-
-impl Found {
-    fn add(&mut self, other: &Self) {
-        for (signal, change) in &other.signals {
-            self.signals.entry(signal.clone()).or_default().add(change);
-        }
-        self.moments += other.moments;
-        self.traffic += other.traffic;
-    }
-}
-
-impl Change {
-    fn add(&mut self, other: &Self) {
-        self.cells += other.cells;
-        self.lacking += other.lacking;
-        self.surplus += other.surplus;
-    }
-}
-
-impl Report {
-    fn add(&mut self, found: &Found) {
-        for (signal, change) in &found.signals {
-            self.signals.entry(signal.clone()).or_default().add(change);
-        }
-        self.moments += found.moments;
-        self.traffic += found.traffic;
-    }
-
-    /// Whether nothing was wrong.
-    pub fn is_clean(&self) -> bool {
-        self.signals.is_empty() && self.moments == 0 && self.traffic == 0
-    }
-}
-
-impl fmt::Display for Report {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let done = if self.dry_run { "would be corrected" } else { "corrected" };
-        writeln!(f, "{} events compared with their counts", thousands(self.events))?;
-        if self.is_clean() {
-            writeln!(f, "  every count is right")?;
-        }
-        for (signal, change) in &self.signals {
-            writeln!(
-                f,
-                "  {signal}: {} counts {done} ({} values were not counted, {} counted too much)",
-                thousands(change.cells),
-                thousands(change.lacking),
-                thousands(change.surplus)
-            )?;
-        }
-        if self.moments + self.traffic > 0 {
-            let (moments, traffic) = (thousands(self.moments), thousands(self.traffic));
-            writeln!(f, "  moments of {moments} and traffic of {traffic} minutes {done}")?;
-        }
-        for interval in &self.unsettled {
-            writeln!(f, "  left as it was: {interval}, where events are arriving; run again later")?;
-        }
-        for carried in &self.without_grid {
-            writeln!(
-                f,
-                "  not counted: {} has {} values and no grid yet; a running collector makes one",
-                carried.signal,
-                thousands(carried.numbers + carried.categories)
-            )?;
-        }
-        Ok(())
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(text: &str) -> Instant {
-        text.parse().expect("a literal instant")
-    }
-
-    fn day(text: &str, events: u64) -> Day {
-        Day { at: at(text), events, last_received_at: Instant::EPOCH }
-    }
-
-    #[test]
-    fn small_days_are_counted_together_and_large_ones_alone() {
-        let days = [day("2026-01-01", 10), day("2026-01-02", 20), day("2026-01-03", EVENTS_AT_ONCE)];
-        let interval = Interval::new(at("2026-01-01T06:00:00Z"), at("2026-01-03T12:00:00Z"));
-        let found = chunks(&days, interval);
-        let expected = [
-            Chunk { interval: Interval::new(interval.start, at("2026-01-03")), events: 30 },
-            Chunk { interval: Interval::new(at("2026-01-03"), interval.end), events: EVENTS_AT_ONCE },
-        ];
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn a_moving_chunk_is_cut_down_to_minutes() {
-        let interval = Interval::new(at("2026-01-01T22:30:00Z"), at("2026-01-03"));
-        let days = smaller(interval).expect("more than a day");
-        assert_eq!(days.len(), 2);
-        let hours = smaller(days[0].interval).expect("more than an hour");
-        assert_eq!(hours.len(), 2);
-        let minutes = smaller(hours[0].interval).expect("more than a minute");
-        assert_eq!(minutes.len(), 30);
-        assert_eq!(smaller(minutes[0].interval), None);
     }
 }

@@ -497,3 +497,7 @@ fn error_text(cell: &Cell, word: String) -> String {
 pub fn shifted(instant: Instant, shift_ms: i64) -> Instant {
     Instant::from_millis(instant.millis().saturating_add(shift_ms))
 }
+
+#[cfg(test)]
+#[path = "bind_tests.rs"]
+mod tests;

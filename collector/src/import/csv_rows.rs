@@ -53,7 +53,7 @@ impl CsvRows {
                 return Ok(Some(Err(BadRow { number: line, problem, text: String::new() })));
             }
         }
-        // The position before reading may still stand on blank lines; the record knows its own.
+        // Of a record after blank lines this is the first of them.
         let number = self.record.position().map_or(line, csv::Position::line);
         if self.record.len() != self.columns.len() {
             let problem = format!("{} fields where the header has {}", self.record.len(), self.columns.len());
@@ -81,15 +81,15 @@ mod tests {
 
     #[test]
     fn a_row_with_a_field_too_many_is_named_by_its_line_and_the_rest_is_read() {
-        let mut rows = rows("a,b\n1,x\n2,y,z\n\n3,NA\n").expect("a header");
+        let mut rows = rows("a,b\n1,\"x\nx\"\n2,y,z\n3,NA\n").expect("a header");
         let mut read = Vec::new();
         while let Some(row) = rows.next_row().expect("readable") {
             read.push(row);
         }
         let text = |text: &str| Cell::Text(text.to_owned());
-        assert_eq!(read[0], Ok(Row { number: 2, cells: vec![text("1"), text("x")] }));
+        assert_eq!(read[0], Ok(Row { number: 2, cells: vec![text("1"), text("x\nx")] }));
         let bad = read[1].as_ref().expect_err("three fields");
-        assert_eq!((bad.number, bad.problem.as_str()), (3, "3 fields where the header has 2"));
+        assert_eq!((bad.number, bad.problem.as_str()), (4, "3 fields where the header has 2"));
         assert_eq!(read[2], Ok(Row { number: 5, cells: vec![text("3"), Cell::Null] }));
     }
 

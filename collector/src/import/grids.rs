@@ -12,6 +12,7 @@ use service::Context;
 use sql::Store;
 use sql::grids::StoredGrid;
 
+use super::sample::Sample;
 use super::survey::Survey;
 use crate::config::Config;
 use crate::event::Name;
@@ -39,9 +40,6 @@ pub struct Announcer<'a> {
     pub grids: &'a Grids,
 }
 
-/// An announcement that came too late to be heard in time is not made; it is then tried again.
-const ATTEMPTS: u32 = 3;
-
 impl Announcer<'_> {
     /// Makes and announces the grids that are missing.
     ///
@@ -49,12 +47,14 @@ impl Announcer<'_> {
     /// The store's, or where the store is too slow to announce anything in time.
     pub async fn announce(&self, survey: &Survey) -> anyhow::Result<Announced> {
         let mut new = BTreeSet::new();
-        for _ in 0..ATTEMPTS {
+        let mut left = usize::MAX;
+        loop {
             let known = self.grids.refresh().await.context("the grids cannot be read")?.model(self.model);
             let is_missing = |signal: &&Name| !known.by_signal.contains_key(signal.as_str());
             let missing: Vec<&Name> = survey.signals.keys().filter(is_missing).collect();
-            let made = self.make(survey, &missing).await?;
-            if made.is_empty() {
+            // An announcement that came too late to be heard in time is not made; what is left is tried again.
+            let makeable = self.makeable(survey, &missing);
+            if makeable.is_empty() {
                 let hold_from =
                     survey.signals.keys().filter_map(|signal| known.by_signal.get(signal.as_str()));
                 let mut without = survey.empty.clone();
@@ -66,35 +66,62 @@ impl Announcer<'_> {
                     without,
                 });
             }
-            new.extend(made);
+            if makeable.len() == left {
+                bail!(
+                    "the store takes longer than {} ms to announce a grid: try again, or raise collector.grids.lead_ms",
+                    self.config.grids.lead_ms / 2
+                );
+            }
+            left = makeable.len();
+            new.extend(makeable.iter().map(|(signal, _)| signal.to_string()));
+            self.announce_all(survey, makeable).await?;
         }
-        bail!(
-            "the store takes longer than {} ms to announce grids: try again, or raise collector.grids.lead_ms",
-            self.config.grids.lead_ms / 2
-        )
     }
 
-    /// Announces a grid for each of `signals` that one can be made for; gives those.
-    async fn make(&self, survey: &Survey, signals: &[&Name]) -> anyhow::Result<Vec<String>> {
-        let (model, lead) = (self.model, self.config.grids.lead());
-        let contract = self.context.contract(model);
+    /// The bins of each of `signals` that they can be made for.
+    fn makeable<'s>(&self, survey: &Survey, signals: &[&'s Name]) -> Vec<(&'s Name, Bins)> {
+        let contract = self.context.contract(self.model);
+        let bins = |signal: &Name| {
+            let sample = survey.signals.get(signal.as_str());
+            duration_bins(signal, &contract).or_else(|| sample.and_then(Sample::bins))
+        };
+        signals.iter().filter_map(|signal| Some((*signal, bins(signal)?))).collect()
+    }
+
+    async fn announce_all(&self, survey: &Survey, made: Vec<(&Name, Bins)>) -> anyhow::Result<()> {
+        let lead = self.config.grids.lead();
         let not_after = self.store.clock().await?.saturating_add(lead / 2);
         let now = self.context.clock.now();
-        let mut made = Vec::new();
-        for signal in signals {
-            let Some(sample) = survey.signals.get(signal.as_str()) else { continue };
-            let Some(bins) = duration_bins(signal, &contract).or_else(|| sample.bins()) else { continue };
+        for (signal, bins) in made {
             let stored = StoredGrid {
-                grid: Grid::new(model, signal, now.saturating_add(lead), bins),
+                grid: Grid::new(self.model, signal, now.saturating_add(lead), bins),
                 made_from: self.made_from.to_owned(),
-                made_of: sample.values(),
+                made_of: survey.signals.get(signal.as_str()).map_or(0, Sample::values),
                 announced_at: now,
                 recounted_at: None,
             };
             self.store.announce_grid(&stored, not_after).await.context("a grid cannot be announced")?;
-            made.push(signal.to_string());
         }
-        Ok(made)
+        Ok(())
+    }
+
+    /// Says of the grids announced that nothing is left to count by them, where the model had no events before they
+    /// held: that is known as soon as they have settled, and no collector has to look through the whole import for it.
+    pub async fn mark_complete(&self, announced: &Announced) -> anyhow::Result<()> {
+        let now = self.context.clock.now();
+        let settled = announced.hold_from.saturating_add(self.config.grids.settle());
+        if announced.new.is_empty() || now < settled {
+            return Ok(());
+        }
+        if !self.store.received_before(self.model, announced.hold_from).await?.is_empty() {
+            return Ok(());
+        }
+        let known = self.grids.refresh().await?.model(self.model);
+        let own = announced.new.iter().filter_map(|signal| known.by_signal.get(signal));
+        let unmarked = own.filter(|stored| stored.recounted_at.is_none());
+        let marked: Vec<StoredGrid> =
+            unmarked.map(|stored| StoredGrid { recounted_at: Some(now), ..(**stored).clone() }).collect();
+        Ok(self.store.write_grids(&marked).await?)
     }
 }
 

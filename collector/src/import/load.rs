@@ -78,8 +78,8 @@ pub async fn load(
     let now = context.clock.now();
     let (plan, survey) = surveyed(plan, &sha256, context, &observer).await?;
     let source = format!("file {}", plan.source.name);
-    let announcer =
-        Announcer { model: &plan.model, made_from: &source, config, context, store, grids: &grids };
+    let model = plan.model.clone();
+    let announcer = Announcer { model: &model, made_from: &source, config, context, store, grids: &grids };
     let announced = announcer.announce(&survey).await?;
     let record = begun.unwrap_or_else(|| first_record(&plan, &sha256, &survey, now));
     wait_for(announced.hold_from, context, &observer).await?;
@@ -89,9 +89,10 @@ pub async fn load(
     };
     let stamp = Stamp { received_at: record.started_at, shift_ms: record.shift_ms, latest };
     let mut report = report_of(&plan, &survey, &announced, &record);
-    let intake = Intake::new(store.clone(), grids, context);
+    let intake = Intake::new(store.clone(), grids.clone(), context);
     let work = Work { plan, survey, stamp, record };
     store_all(work, context, store, &intake, &observer, &mut report).await?;
+    announcer.mark_complete(&announced).await.context("the new grids cannot be marked as complete")?;
     report.took = began.elapsed();
     Ok(report)
 }

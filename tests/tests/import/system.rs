@@ -1,6 +1,6 @@
 //! What the tests of imports share: a configuration whose grids hold soon, the flights, and small questions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
@@ -15,9 +15,9 @@ use sql::Store;
 pub const MODEL: &str = "flights";
 pub const FLIGHTS: u64 = 336_776;
 
-/// Grids hold after a second instead of ten.
+/// Grids hold a little sooner than usual.
 pub fn config() -> Config {
-    let grids = Grids { lead_ms: 1_000, refresh_ms: 100, settle_ms: 0, ..Grids::default() };
+    let grids = Grids { lead_ms: 4_000, refresh_ms: 200, settle_ms: 0, ..Grids::default() };
     Config { grids, ..Config::default() }
 }
 
@@ -90,11 +90,12 @@ pub async fn sums(store: &Store, table: &str) -> BTreeMap<String, u64> {
     answer.lines().filter_map(pair).collect()
 }
 
-/// Everything that is counted, as one text: the same text means the same counts in every table.
+/// Everything that is counted, as one text: the same text means the same counts in every table. Grids made at another
+/// time have another identity and are left out of it.
 pub async fn fingerprint(store: &Store) -> String {
     let tables = [
-        ("signal_minutes", "segment, signal, grid, minute, bin", "n"),
-        ("signal_hours", "segment, signal, grid, hour, bin", "n"),
+        ("signal_minutes", "segment, signal, minute, bin", "n"),
+        ("signal_hours", "segment, signal, hour, bin", "n"),
         ("signal_moments", "segment, signal, minute", "n"),
         ("signal_moment_hours", "segment, signal, hour", "n"),
         ("traffic_minutes", "segment, minute", "events"),
@@ -103,15 +104,12 @@ pub async fn fingerprint(store: &Store) -> String {
     let mut all = Vec::new();
     for (table, key, n) in tables {
         let sum = format!(
-            "SELECT count(), sum(x), sum(cityHash64(t.*)) FROM (SELECT {key}, sum(t.{n}) AS x FROM {table} AS t GROUP BY {key} HAVING x != 0) AS t"
+            "SELECT count(), sum(x), sum(cityHash64({key}, x)) FROM \
+             (SELECT {key}, sum(t.{n}) AS x FROM {table} AS t GROUP BY {key} HAVING x != 0)"
         );
         all.push(format!("{table}: {}", tests::text(store, &sum).await));
     }
     all.push(format!("outcomes: {}", tests::text(store, "SELECT count() FROM outcomes FINAL").await));
     all.push(format!("predictions: {}", tests::text(store, "SELECT count() FROM predictions").await));
     all.join("\n")
-}
-
-pub fn names(texts: &[&str]) -> BTreeSet<String> {
-    texts.iter().map(|text| (*text).to_owned()).collect()
 }

@@ -1,0 +1,104 @@
+//! What a recount found and did, for people.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use domain::time::Interval;
+use sql::recount::CarriedSignal;
+
+use crate::import::report::thousands;
+
+/// What a recount found and did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Report {
+    pub events: u64,
+    /// By signal: values that were not counted, and counts without a value.
+    pub signals: BTreeMap<String, Change>,
+    /// Minutes of moments and of traffic that were wrong.
+    pub moments: u64,
+    pub traffic: u64,
+    /// Stretches that events kept arriving in.
+    pub unsettled: Vec<Interval>,
+    /// Signals that raw events carry and that have no grid: they are not counted.
+    pub without_grid: Vec<CarriedSignal>,
+    /// Signals whose grid is new: what came before it is not counted yet, here neither.
+    pub pending: Vec<String>,
+    pub dry_run: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Change {
+    /// Bins of a minute of a segment that were wrong.
+    pub cells: u64,
+    pub lacking: u64,
+    pub surplus: u64,
+}
+
+/// What one comparison found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub signals: BTreeMap<String, Change>,
+    pub moments: u64,
+    pub traffic: u64,
+}
+
+impl Change {
+    fn add(&mut self, other: &Self) {
+        self.cells += other.cells;
+        self.lacking += other.lacking;
+        self.surplus += other.surplus;
+    }
+}
+
+impl Report {
+    pub(super) fn add(&mut self, found: &Found) {
+        for (signal, change) in &found.signals {
+            self.signals.entry(signal.clone()).or_default().add(change);
+        }
+        self.moments += found.moments;
+        self.traffic += found.traffic;
+    }
+
+    /// Whether nothing was wrong.
+    pub fn is_clean(&self) -> bool {
+        self.signals.is_empty() && self.moments == 0 && self.traffic == 0
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let done = if self.dry_run { "would be corrected" } else { "corrected" };
+        writeln!(f, "{} events compared with their counts", thousands(self.events))?;
+        if self.is_clean() {
+            writeln!(f, "  every count is right")?;
+        }
+        for (signal, change) in &self.signals {
+            writeln!(
+                f,
+                "  {signal}: {} counts {done} ({} values were not counted, {} counted too much)",
+                thousands(change.cells),
+                thousands(change.lacking),
+                thousands(change.surplus)
+            )?;
+        }
+        if self.moments + self.traffic > 0 {
+            let (moments, traffic) = (thousands(self.moments), thousands(self.traffic));
+            writeln!(f, "  moments of {moments} and traffic of {traffic} minutes {done}")?;
+        }
+        for interval in &self.unsettled {
+            writeln!(f, "  not finished: {interval}, where events are arriving; run again later")?;
+        }
+        for carried in &self.without_grid {
+            writeln!(
+                f,
+                "  not counted: {} has {} values and no grid yet",
+                carried.signal,
+                thousands(carried.numbers + carried.categories)
+            )?;
+        }
+        if !self.pending.is_empty() {
+            writeln!(f, "  not compared, because their grids are new: {}", self.pending.join(", "))?;
+        }
+        Ok(())
+    }
+}

@@ -2,17 +2,17 @@
 //! rejections.
 
 mod columns;
+mod span;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt16Array, UInt32Array};
 use arrow::error::ArrowError;
 use domain::signal::TAG;
-use domain::time::{Instant, Interval};
 
 use self::columns::{instants, keyed, list, lists, named, tags, vectors};
+pub use self::span::{Span, spans};
 use crate::count::{Segments, SignalNumbers, Tally, count};
 use crate::dictionary::Dictionary;
 use crate::event::{Outcome, Prediction, Rejection};
@@ -29,10 +29,7 @@ pub struct Counted {
 /// What a batch holds of one (model, version, environment).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Summary {
-    pub model: String,
-    /// Event time.
-    pub interval: Interval,
-    pub first_received_at: Instant,
+    pub span: Span,
     /// Signals without a grid in force, with how many values they have.
     pub ungridded: Vec<(String, u64)>,
 }
@@ -71,8 +68,7 @@ pub fn predictions(events: &[Prediction], known: &Known) -> Result<Counted, Arro
 fn summary(table: &Table<'_>, stream: &Stream<'_>, tally: &Tally, known: &Known) -> Summary {
     let model = known.model(stream.model);
     let events = || stream.rows.iter().map(|row| &table.events[*row as usize]);
-    let first = events().map(|event| event.timestamp).min().unwrap_or_default();
-    let last = events().map(|event| event.timestamp).max().unwrap_or_default();
+    let received = events().map(|event| (event.timestamp, event.received_at));
     let carried = tally.ungridded.iter().map(|(signal, n)| (table.signals.text(*signal).to_owned(), *n));
     let tags = known.watched_tags(stream.model).map(|tag| {
         let carried =
@@ -80,9 +76,7 @@ fn summary(table: &Table<'_>, stream: &Stream<'_>, tally: &Tally, known: &Known)
         (format!("{TAG}{tag}"), carried as u64)
     });
     Summary {
-        model: stream.model.to_string(),
-        interval: Interval::new(first, last.saturating_add(Duration::from_millis(1))),
-        first_received_at: events().map(|event| event.received_at).min().unwrap_or_default(),
+        span: Span::of(stream.model, received),
         // A grid that is announced but does not hold yet is a grid.
         ungridded: carried
             .chain(tags)
@@ -230,4 +224,4 @@ pub fn rejections(rejections: &[Rejection]) -> Result<RecordBatch, ArrowError> {
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -186,4 +186,4 @@ fn gather(table: &Table<'_>, rows: &[u32], numbers: &SignalNumbers, at: Instant)
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

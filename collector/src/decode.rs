@@ -167,4 +167,4 @@ fn read<E>(
 }
 
 #[cfg(test)]
-mod tests {}
+mod tests;

@@ -9,18 +9,20 @@ use std::time::{Duration, Instant as Moment};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use bytes::Bytes;
+use domain::time::Clock;
 use service::backoff::Backoff;
 use sql::Store;
 use sql::intake::Door;
 use tokio_util::sync::CancellationToken;
 
-use crate::batch::{self, Counted, Summary};
+use crate::batch::{self, Counted, Span, Summary};
+use crate::config;
 use crate::event::{Outcome, Prediction, Rejection};
 use crate::health::StoreHealth;
 use crate::known::Grids;
-use crate::maker::Pending;
+use crate::maker::{Late, Pending};
 use crate::metrics::Metrics;
-use crate::spool::Spool;
+use crate::spool::{Entry, Spool};
 
 /// An attempt that has not ended by then is given up and repeated: the store may have died without a word.
 const ATTEMPT: Duration = Duration::from_secs(60);
@@ -64,6 +66,9 @@ pub struct Intake {
     health: StoreHealth,
     metrics: Arc<Metrics>,
     pending: Pending,
+    late: Late,
+    clock: Clock,
+    settle: Duration,
 }
 
 impl Intake {
@@ -78,12 +83,20 @@ impl Intake {
             health: StoreHealth::new(context.health.clone()),
             metrics: Arc::new(Metrics::new(&context.meter)),
             pending: Pending::default(),
+            late: Late::default(),
+            clock: context.clock.clone(),
+            settle: config::Grids::default().settle(),
         }
     }
 
     /// The same for a source that cannot: batches lie in `spool` from before their insert until after it.
     pub fn with_spool(self, spool: Spool, patience: Patience) -> Self {
         Self { spool: Some(Arc::new(spool)), patience, ..self }
+    }
+
+    /// The same where grids settle in another time than usual.
+    pub fn with_settle(self, settle: Duration) -> Self {
+        Self { settle, ..self }
     }
 
     pub fn store_health(&self) -> &StoreHealth {
@@ -99,6 +112,11 @@ impl Intake {
         &self.pending
     }
 
+    /// What came so late that it is to be counted again.
+    pub fn late(&self) -> &Late {
+        &self.late
+    }
+
     /// Stores predictions with their counts. Repeated with the same events and token it changes nothing more.
     pub async fn insert(&self, events: Vec<Prediction>, token: &str) -> Result<(), IntakeError> {
         let Some(newest) = events.iter().map(|event| event.received_at).max() else { return Ok(()) };
@@ -110,9 +128,35 @@ impl Intake {
         })
         .await?;
         self.insert_stream(Door::Intake, stream, token, n).await?;
-        for Summary { model, interval, first_received_at, ungridded } in streams {
+        let spans: Vec<Span> = streams.iter().map(|stream| stream.span.clone()).collect();
+        for Summary { span, ungridded } in streams {
             for (signal, values) in ungridded {
-                self.pending.add(&model, &signal, values, first_received_at, interval);
+                self.pending.add(&span.model, &signal, values, span.first_received_at, span.interval);
+            }
+        }
+        self.look_for_late(spans).await
+    }
+
+    /// Has what came so late counted again by grids that may have been counted back before it was there.
+    async fn look_for_late(&self, spans: Vec<Span>) -> Result<(), IntakeError> {
+        let now = self.clock.now();
+        let half = self.settle / 2;
+        let late: Vec<Span> =
+            spans.into_iter().filter(|span| now.since(span.first_received_at) >= half).collect();
+        if late.is_empty() {
+            return Ok(());
+        }
+        let known = self.patiently(|| self.grids.fresh_for(now)).await?;
+        for span in late {
+            let missed = known.model(&span.model).changes.iter().any(|holds_from| {
+                *holds_from > span.first_received_at && now >= holds_from.saturating_add(half)
+            });
+            if missed {
+                tracing::info!(
+                    model = span.model,
+                    "a late batch is counted again by grids that came meanwhile"
+                );
+                self.late.add(span.model, span.interval, now);
             }
         }
         Ok(())
@@ -140,15 +184,17 @@ impl Intake {
     }
 
     /// Finishes what an earlier process left behind.
-    pub async fn finish_spool(&self) -> Result<usize, IntakeError> {
-        let Some(spool) = &self.spool else { return Ok(0) };
-        let left = spool.left_behind()?;
-        for entry in &left {
+    pub async fn finish(&self, left: Vec<Entry>) -> Result<(), IntakeError> {
+        for entry in left {
             let stream = entry.read()?;
-            self.patiently(|| self.store.insert_batch(entry.door, stream.clone(), &entry.token)).await?;
-            entry.remove()?;
+            let spans = match entry.door {
+                Door::Intake => batch::spans(&stream)?,
+                Door::Outcomes | Door::RejectedEvents => Vec::new(),
+            };
+            self.insert_kept(&entry, stream).await?;
+            self.look_for_late(spans).await?;
         }
-        Ok(left.len())
+        Ok(())
     }
 
     async fn insert_stream(
@@ -158,21 +204,35 @@ impl Intake {
         token: &str,
         rows: usize,
     ) -> Result<(), IntakeError> {
-        let entry = match &self.spool {
-            Some(spool) => Some(spool.keep(door, token, stream.clone()).await?),
-            None => None,
-        };
         let began = Moment::now();
-        let outcome = self.patiently(|| self.store.insert_batch(door, stream.clone(), token)).await;
-        self.metrics.inserted(door, rows, stream.len(), began.elapsed(), outcome.is_ok());
-        match (&outcome, entry) {
-            (Ok(()), Some(entry)) => entry.remove()?,
-            // It would be refused again: out of the way, for a person to look at.
-            (Err(IntakeError::Refused(error)), Some(entry)) => {
-                tracing::error!(%error, token, table = door.name(), "the store refuses a batch; it is kept in the spool's folder \"refused\"");
-                entry.set_aside()?;
+        let bytes = stream.len();
+        let outcome = match &self.spool {
+            Some(spool) => {
+                let entry = spool.keep(door, token, stream.clone()).await?;
+                self.insert_kept(&entry, stream).await
             }
-            _ => {}
+            None => self.patiently(|| self.store.insert_batch(door, stream.clone(), token)).await,
+        };
+        self.metrics.inserted(door, rows, bytes, began.elapsed(), outcome.is_ok());
+        outcome
+    }
+
+    /// Inserts a batch that lies in the spool, and clears it away unless its fate is open.
+    async fn insert_kept(&self, entry: &Entry, stream: Bytes) -> Result<(), IntakeError> {
+        let attempt = || self.store.insert_batch(entry.door, stream.clone(), &entry.token);
+        let outcome = self.patiently(attempt).await;
+        let cleared = match &outcome {
+            Ok(()) => entry.remove(),
+            // It would be refused again: out of the way, for a person to look at.
+            Err(IntakeError::Refused(error)) => {
+                tracing::error!(%error, token = entry.token, table = entry.door.name(), "the store refuses a batch; it is kept in the spool's folder \"refused\"");
+                entry.set_aside()
+            }
+            Err(_) => Ok(()),
+        };
+        if let Err(error) = cleared {
+            // Harmless: repeated under its token it changes nothing.
+            tracing::warn!(%error, token = entry.token, "a batch stays in the spool");
         }
         outcome
     }

@@ -5,6 +5,7 @@
 
 mod backfill;
 mod initial;
+mod late;
 mod on_demand;
 mod pending;
 mod sample;
@@ -19,6 +20,7 @@ use sql::Store;
 use sql::grids::StoredGrid;
 use tokio_util::sync::CancellationToken;
 
+pub use self::late::Late;
 use self::pending::Due;
 pub use self::pending::Pending;
 use crate::config;
@@ -38,6 +40,7 @@ pub struct Maker {
     clock: Clock,
     contracts: Contracts,
     pending: Pending,
+    late: Late,
     metrics: Arc<Metrics>,
 }
 
@@ -57,6 +60,7 @@ impl Maker {
             clock: context.clock.clone(),
             contracts: context.contracts.clone(),
             pending: intake.pending().clone(),
+            late: intake.late().clone(),
             metrics: intake.metrics().clone(),
         }
     }
@@ -89,7 +93,11 @@ impl Maker {
         let mut tick = tokio::time::interval(Duration::from_millis(self.config.refresh_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stopper.run_until_cancelled(tick.tick()).await.is_some() {
-            if let Some(Err(error)) = stopper.run_until_cancelled(self.count_what_came_before()).await {
+            let work = async {
+                self.count_what_came_before().await?;
+                self.correct_late().await
+            };
+            if let Some(Err(error)) = stopper.run_until_cancelled(work).await {
                 tracing::warn!(error = %error, "events before a grid cannot be counted now; tried again soon");
             }
         }

@@ -7,7 +7,6 @@ use axum::Router;
 use service::Context;
 use sql::Store;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::intake::{Intake, Patience};
@@ -15,11 +14,14 @@ use crate::known::Grids;
 use crate::maker::Maker;
 use crate::queue::Queue;
 use crate::sources::http::{Http, Queues};
-use crate::spool::Spool;
+use crate::spool::{Entry, Spool};
 
 /// How long a store that is away is still asked when the process is to stop; then batches stay in the spool. Leaves
 /// time for an orderly end within [`service::stop::DEADLINE`].
 const LAST_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The name of the readiness check.
+const CHECK: &str = "collector";
 
 /// Runs until the context's stopper is cancelled and everything accepted is stored or lies in the spool.
 ///
@@ -28,34 +30,30 @@ const LAST_PATIENCE: Duration = Duration::from_secs(10);
 pub async fn run(config: Config, context: Context, store: Store, operations: Router) -> anyhow::Result<()> {
     config.check().context("the section [collector] is not in order")?;
     let listener = service::http::listen(&config.listen).await?;
-    let spool = Spool::open(&config.spool_dir)?;
+    let (spool, left) = Spool::open(&config.spool_dir)?;
     let grids = Grids::new(store.clone(), &context, config.grids.freshness());
     let patience = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
-    let intake = Intake::new(store.clone(), grids.clone(), &context).with_spool(spool, patience);
-    let leftover = tokio::spawn(finish_spool(intake.clone()));
+    let intake = Intake::new(store.clone(), grids.clone(), &context)
+        .with_spool(spool, patience)
+        .with_settle(config.grids.settle());
+    let finishing = tokio::spawn(finish(intake.clone(), left));
     let (queues, stored) = queues(&config, &intake);
     let kept_days = store.config().retention.events_days;
     let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone())?;
     let maker = Maker::new(store, grids, &config.grids, &context, &intake);
     let making = tokio::spawn(maker.run(context.stopper.clone()));
     tracing::info!(address = %listener.local_addr()?, "the collector listens");
-    serve(listener, http.router().merge(operations), context.stopper.clone()).await?;
+    context.health.ready(CHECK);
+    service::http::serve(listener, http.router().merge(operations), context.stopper.clone()).await?;
+    context.health.not_ready(CHECK, "is stopping");
     // The server is gone and with it the queues' entrances: each stores what it holds and ends.
     for queue in stored {
         queue.await.context("a queue ended badly")?;
     }
-    leftover.abort();
+    finishing.abort();
     making.await.context("the maker of grids ended badly")?;
     tracing::info!("the collector has stored everything it accepted");
     Ok(())
-}
-
-async fn serve(
-    listener: tokio::net::TcpListener,
-    router: Router,
-    stopper: CancellationToken,
-) -> anyhow::Result<()> {
-    service::http::serve(listener, router, stopper).await
 }
 
 fn queues(config: &Config, intake: &Intake) -> (Queues, Vec<JoinHandle<()>>) {
@@ -79,10 +77,16 @@ fn queues(config: &Config, intake: &Intake) -> (Queues, Vec<JoinHandle<()>>) {
 }
 
 /// Finishes batches that an earlier process left behind.
-async fn finish_spool(intake: Intake) {
-    match intake.finish_spool().await {
-        Ok(0) => {}
-        Ok(batches) => tracing::info!(batches, "finished batches of an earlier run"),
-        Err(error) => tracing::error!(error = %error, "batches of an earlier run stay in the spool"),
+async fn finish(intake: Intake, left: Vec<Entry>) {
+    if left.is_empty() {
+        return;
+    }
+    let batches = left.len();
+    match intake.finish(left).await {
+        Ok(()) => tracing::info!(batches, "finished batches of an earlier run"),
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            tracing::error!(error = format!("{error:#}"), "batches of an earlier run stay in the spool");
+        }
     }
 }

@@ -41,8 +41,9 @@ pub struct Entry {
 }
 
 impl Spool {
-    /// Takes the folder for this process.
-    pub fn open(folder: &Path) -> Result<Self, SpoolError> {
+    /// Takes the folder for this process; also gives what an earlier one left in it, in the order of the tokens, which
+    /// is that of time.
+    pub fn open(folder: &Path) -> Result<(Self, Vec<Entry>), SpoolError> {
         let unusable = |source| SpoolError::Unusable { path: folder.to_owned(), source };
         std::fs::create_dir_all(folder.join(REFUSED)).map_err(unusable)?;
         let lock = File::create(folder.join(LOCK)).map_err(unusable)?;
@@ -50,7 +51,8 @@ impl Spool {
             std::fs::TryLockError::WouldBlock => SpoolError::Taken { path: folder.to_owned() },
             std::fs::TryLockError::Error(source) => unusable(source),
         })?;
-        Ok(Self { folder: folder.to_owned(), _lock: lock })
+        let left = left_behind(folder).map_err(unusable)?;
+        Ok((Self { folder: folder.to_owned(), _lock: lock }, left))
     }
 
     /// Writes a batch down. It outlives this process, not the machine: what the machine loses with its power was not
@@ -68,24 +70,23 @@ impl Spool {
         .map_err(std::io::Error::other)??;
         Ok(entry)
     }
+}
 
-    /// What is there, in the order of the tokens, which is that of time.
-    pub fn left_behind(&self) -> std::io::Result<Vec<Entry>> {
-        let mut entries = Vec::new();
-        for file in std::fs::read_dir(&self.folder)? {
-            let path = file?.path();
-            match entry_of(&path) {
-                Some(entry) => entries.push(entry),
-                // A batch that was never whole was never sent.
-                None if path.extension().is_some_and(|ending| ending == "partial") => {
-                    std::fs::remove_file(&path)?;
-                }
-                None => {}
+fn left_behind(folder: &Path) -> std::io::Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    for file in std::fs::read_dir(folder)? {
+        let path = file?.path();
+        match entry_of(&path) {
+            Some(entry) => entries.push(entry),
+            // A batch that was never whole was never sent.
+            None if path.extension().is_some_and(|ending| ending == "partial") => {
+                std::fs::remove_file(&path)?
             }
+            None => {}
         }
-        entries.sort_by(|a, b| a.path.cmp(&b.path));
-        Ok(entries)
     }
+    entries.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(entries)
 }
 
 fn entry_of(path: &Path) -> Option<Entry> {
@@ -115,34 +116,41 @@ impl Entry {
 mod tests {
     use super::*;
 
+    fn open(folder: &Path) -> (Spool, Vec<Entry>) {
+        Spool::open(folder).expect("a spool")
+    }
+
     #[tokio::test]
-    async fn what_was_kept_is_found_again_until_it_is_removed() {
+    async fn what_was_kept_is_found_by_the_next_until_it_is_removed() {
         let folder = tempfile::tempdir().expect("a folder");
-        let spool = Spool::open(folder.path()).expect("a spool");
+        let (spool, left) = open(folder.path());
+        assert_eq!(left, []);
         let second = spool.keep(Door::Outcomes, "0002", Bytes::from_static(b"b")).await.expect("kept");
         let first = spool.keep(Door::Intake, "0001", Bytes::from_static(b"a")).await.expect("kept");
-        assert_eq!(spool.left_behind().expect("readable"), [first.clone(), second.clone()]);
+        drop(spool);
+        let (spool, left) = open(folder.path());
+        assert_eq!(left, [first.clone(), second.clone()]);
         assert_eq!(first.read().expect("readable"), "a");
         first.remove().expect("removed");
         second.set_aside().expect("moved");
-        assert_eq!(spool.left_behind().expect("readable"), []);
+        drop(spool);
+        assert_eq!(open(folder.path()).1, []);
         assert!(folder.path().join("refused").join("0002.outcomes.arrow").exists());
     }
 
     #[test]
     fn half_a_batch_is_thrown_away() {
         let folder = tempfile::tempdir().expect("a folder");
-        let spool = Spool::open(folder.path()).expect("a spool");
         let partial = folder.path().join("0001.intake.partial");
         std::fs::write(&partial, b"ha").expect("written");
-        assert_eq!(spool.left_behind().expect("readable"), []);
+        assert_eq!(open(folder.path()).1, []);
         assert!(!partial.exists());
     }
 
     #[test]
     fn a_spool_belongs_to_one_collector() {
         let folder = tempfile::tempdir().expect("a folder");
-        let _spool = Spool::open(folder.path()).expect("a spool");
+        let _held = open(folder.path());
         let error = Spool::open(folder.path()).expect_err("taken");
         assert!(error.to_string().contains("collector.spool_dir"), "{error}");
     }

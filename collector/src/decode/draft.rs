@@ -28,6 +28,9 @@ pub enum Section {
 }
 
 impl Section {
+    const SIGNALS: [Self; 5] =
+        [Self::Features, Self::Prediction, Self::Attributions, Self::FeatureTimestamps, Self::Outcome];
+
     /// Its name in the event.
     pub fn field(self) -> &'static str {
         match self {
@@ -385,7 +388,11 @@ impl<'n> Draft<'n> {
             _ => None,
         });
         if let Some(twin) = twin {
-            self.problem(&twin, "comes twice; name each value once");
+            let section = Section::SIGNALS.into_iter().find(|section| twin.starts_with(section.prefix()));
+            let field = section.map_or(twin.clone(), |section| {
+                format!("{}.{}", section.field(), twin.get(section.prefix().len()..).unwrap_or_default())
+            });
+            self.problem(&field, "comes twice; name each value once");
         }
     }
 }

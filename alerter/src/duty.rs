@@ -121,6 +121,10 @@ impl Duty {
             self.source = Some(Source::reading_from(self.store.clone(), from));
         }
         self.take_evaluations().await?;
+        if self.context.stopper.is_cancelled() {
+            // What was not read yet says nothing about the analyzer.
+            return Ok(());
+        }
         self.watch_the_analyzer().await;
         self.carry_out_wishes().await?;
         let ended = self.incidents.end_silences(self.context.clock.now());

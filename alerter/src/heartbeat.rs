@@ -22,33 +22,48 @@ const STATISTIC: &str = "seconds_without_heartbeat";
 
 pub struct Heartbeat {
     patience: Duration,
-    last: Instant,
+    /// Since when it is listened: the time before counts for nothing.
+    listening_from: Instant,
+    heard_at: Option<Instant>,
+    judged_at: Instant,
 }
 
 impl Heartbeat {
-    /// The time before this process listened counts for nothing.
     pub fn listening_from(now: Instant, patience: Duration) -> Self {
-        Self { patience, last: now }
+        Self { patience, listening_from: now, heard_at: None, judged_at: now }
     }
 
     /// Something was evaluated at `at`.
     pub fn hear(&mut self, at: Instant) {
-        self.last = self.last.max(at);
+        self.heard_at = self.heard_at.max(Some(at));
     }
 
-    /// The evaluation that the analyzer's silence, or its end, makes necessary at `now`.
-    pub fn judge(&self, incidents: &Incidents, now: Instant) -> Option<Evaluation> {
-        let silent = now.since(self.last);
-        let stalled = silent >= self.patience;
+    /// The evaluation that the analyzer's silence, or its end, makes necessary at `now`. Must be called often: where it
+    /// was not, because the store was away or the machine slept, nobody listened.
+    pub fn judge(&mut self, incidents: &Incidents, now: Instant) -> Option<Evaluation> {
+        if now.since(self.judged_at) >= self.patience / 2 {
+            self.listening_from = now;
+        }
+        self.judged_at = now;
+        let last = self.heard_at.max(Some(self.listening_from)).unwrap_or(now);
+        let stalled = now.since(last) >= self.patience;
         let standing = incidents
             .open()
             .flat_map(|case| case.standing())
-            .any(|finding| finding.subject == subject() && finding.statistic == STATISTIC);
-        (stalled != standing).then(|| self.evaluation(stalled, now))
+            .find(|finding| finding.subject == subject() && finding.statistic == STATISTIC);
+        match standing {
+            None => stalled.then(|| self.evaluation(Verdict::OffCourse, last, now)),
+            // A process that was just started has heard nothing yet, which is no sign of life.
+            Some(finding) => self
+                .heard_at
+                .filter(|heard_at| *heard_at > finding.since && !stalled)
+                .map(|heard_at| self.evaluation(Verdict::OnCourse, heard_at, now)),
+        }
     }
 
-    fn evaluation(&self, stalled: bool, now: Instant) -> Evaluation {
-        let silent = now.since(self.last);
+    fn evaluation(&self, verdict: Verdict, last: Instant, now: Instant) -> Evaluation {
+        let silent = now.since(last);
+        let stalled = verdict == Verdict::OffCourse;
         let sentence = match stalled {
             true => format!(
                 "the analyzer has said nothing for {} (allowed are {}); meanwhile nothing is watched",
@@ -68,9 +83,9 @@ impl Heartbeat {
             noise: 0.0,
             n_baseline: 0,
             n_current: 0,
-            verdict: if stalled { Verdict::OffCourse } else { Verdict::OnCourse },
+            verdict,
             severity: Severity::of(Monitor::Analyzer, "", silent.as_secs_f64()),
-            since: if stalled { self.last } else { now },
+            since: if stalled { last } else { now },
             streak: 1,
             numbers: BTreeMap::new(),
             sentence,
@@ -103,24 +118,60 @@ mod tests {
     use crate::incidents::samples;
     use domain::incident::EventKind;
 
+    const PATIENCE: Duration = Duration::from_secs(300);
+
+    fn at(minute: i64) -> Instant {
+        Instant::from_seconds(minute * 60)
+    }
+
+    /// What becomes of it when it is judged each minute.
+    fn watch(
+        heartbeat: &mut Heartbeat,
+        incidents: &mut Incidents,
+        minutes: std::ops::RangeInclusive<i64>,
+    ) -> Vec<(i64, EventKind)> {
+        let mut events = Vec::new();
+        for minute in minutes {
+            let judged = heartbeat.judge(incidents, at(minute));
+            let happened = incidents.take(judged.into_iter().collect(), at(minute));
+            events.extend(happened.iter().map(|event| (minute, event.kind)));
+        }
+        events
+    }
+
     #[test]
     fn a_silent_analyzer_is_one_incident_until_it_is_back() {
-        let minutes = |n: i64| Instant::from_seconds(n * 60);
         let mut incidents = Incidents::new(samples::rules());
-        let mut heartbeat = Heartbeat::listening_from(minutes(0), Duration::from_secs(300));
-        assert_eq!(heartbeat.judge(&incidents, minutes(4)), None);
+        let mut heartbeat = Heartbeat::listening_from(at(0), PATIENCE);
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 1..=9), [(5, EventKind::Opened)]);
+        let case = incidents.open().next().expect("an incident");
+        assert_eq!(case.incident.severity, Severity::Page);
+        assert!(case.incident.title.starts_with("Leeway's analyzer has stalled since"));
+        heartbeat.hear(at(10));
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 10..=14), [(10, EventKind::Resolved)]);
+    }
 
-        let stalled = heartbeat.judge(&incidents, minutes(5)).expect("stalled");
-        let events = incidents.take(vec![stalled], minutes(5));
-        assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Opened]);
-        assert_eq!(events[0].severity, Severity::Page);
-        assert!(events[0].title.starts_with("Leeway's analyzer has stalled since"), "{}", events[0].title);
-        assert_eq!(heartbeat.judge(&incidents, minutes(9)), None, "it is known already");
+    #[test]
+    fn a_restart_is_no_sign_of_life() {
+        let mut incidents = Incidents::new(samples::rules());
+        let mut heartbeat = Heartbeat::listening_from(at(0), PATIENCE);
+        heartbeat.hear(at(1));
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 1..=7), [(6, EventKind::Opened)]);
+        let mut heartbeat = Heartbeat::listening_from(at(8), PATIENCE);
+        heartbeat.hear(at(1));
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 8..=20), [], "it has still stalled");
+        heartbeat.hear(at(21));
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 21..=22), [(21, EventKind::Resolved)]);
+    }
 
-        heartbeat.hear(minutes(10));
-        let back = heartbeat.judge(&incidents, minutes(10)).expect("back");
-        let events = incidents.take(vec![back], minutes(10));
-        assert_eq!(events.iter().map(|event| event.kind).collect::<Vec<_>>(), [EventKind::Resolved]);
-        assert_eq!(heartbeat.judge(&incidents, minutes(11)), None);
+    #[test]
+    fn while_nobody_listened_nothing_was_said() {
+        let mut incidents = Incidents::new(samples::rules());
+        let mut heartbeat = Heartbeat::listening_from(at(0), PATIENCE);
+        heartbeat.hear(at(1));
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 1..=2), []);
+        // The machine slept for eight hours.
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 482..=484), []);
+        assert_eq!(watch(&mut heartbeat, &mut incidents, 485..=487), [(487, EventKind::Opened)]);
     }
 }

@@ -3,13 +3,16 @@
 //! Invariants: the state is a fold over the events it returned, so one that is folded again from them goes on as if
 //! nothing had happened; an evaluation or action that was taken before changes nothing; nothing here asks the time.
 //!
-//! Reading order: [`correlate`] says what belongs together, [`case`] is one incident in work, [`title`] its sentence,
-//! [`identity`] its name, [`act`] what people ask for.
+//! Reading order: [`correlate`] says what belongs together, [`case`] is one incident in work, `joining` finds the place of
+//! new alarms (a `draft` is an incident about to be opened), [`title`] is its sentence, [`identity`] its name, [`act`]
+//! what people ask for.
 
 pub mod act;
 pub mod case;
 pub mod correlate;
+mod draft;
 pub mod identity;
+mod joining;
 pub mod title;
 
 #[cfg(test)]
@@ -20,14 +23,13 @@ mod tests;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::time::Duration;
 
-use domain::evaluation::{Cause, Evaluation, Monitor, Severity, Verdict};
-use domain::incident::{EventKind, Finding, IncidentEvent};
-use domain::signal::segment;
+use domain::evaluation::{Cause, Evaluation, Verdict};
+use domain::incident::{EventKind, IncidentEvent};
 use domain::time::Instant;
 
 use crate::notify;
-use case::{Case, Mark, UnitSlips, finding_of, unit_slip};
-use correlate::{Correlation, Fit, Scope, fit};
+use case::{Case, Mark};
+use correlate::{Correlation, Scope};
 
 /// Who acts where no person does.
 pub const LEEWAY: &str = "leeway";
@@ -249,114 +251,6 @@ impl Incidents {
         unknown
     }
 
-    /// Puts new alarms into the open incidents that they fit best, and opens incidents for the rest.
-    fn sort_in(
-        &mut self,
-        scope: &Scope,
-        alarms: Vec<&Evaluation>,
-        look: Look,
-        events: &mut Vec<IncidentEvent>,
-    ) {
-        let span = self.rules.correlation.span(look.window);
-        let mut drafts: Vec<Draft<'_>> = Vec::new();
-        for alarm in alarms {
-            if let Some(id) = self.best_case(scope, alarm, span) {
-                if let Some(case) = self.cases.get_mut(&id) {
-                    case.join(alarm);
-                }
-            } else if let Some(draft) = best_draft(&mut drafts, alarm, span) {
-                draft.take(alarm);
-            } else if !self.is_covered(scope, alarm, span) && !self.is_inhibited(scope, alarm) {
-                drafts.push(Draft::begun_by(alarm));
-            }
-        }
-        for draft in drafts {
-            events.push(self.open_for(scope, draft, look));
-        }
-    }
-
-    fn best_case(&self, scope: &Scope, alarm: &Evaluation, span: Duration) -> Option<String> {
-        let finding = finding_of(alarm);
-        let fits = self.open_ids(scope).into_iter().filter_map(|id| {
-            let case = &self.cases[&id];
-            // A window from before an incident was opened was looked at before it: it had its chance to join.
-            let fit: Fit = (alarm.window.end >= case.incident.opened_at)
-                .then(|| fit(&finding, &case.live, span))
-                .flatten()?;
-            Some((fit, id))
-        });
-        fits.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, id)| id)
-    }
-
-    /// Whether a resolved incident was about this alarm already: by its windows, or because a person closed it while the
-    /// very same run of windows stood.
-    fn is_covered(&self, scope: &Scope, alarm: &Evaluation, span: Duration) -> bool {
-        let ids = self.by_scope.get(scope).map(Vec::as_slice).unwrap_or_default();
-        let settled = ids.iter().filter_map(|id| self.cases.get(id)).filter(|case| !case.is_open());
-        let finding = finding_of(alarm);
-        settled.into_iter().any(|case| {
-            let last_window = case.last_window();
-            if alarm.window.end <= last_window {
-                return true;
-            }
-            let by_hand = case.incident.resolved.as_ref().is_some_and(|by| by.actor != LEEWAY);
-            let same_run = case.finding(&alarm.subject).is_some_and(|known| alarm.since <= known.since);
-            let stood_already = alarm.since.saturating_add(alarm.window.length()) <= last_window;
-            by_hand && (same_run || (stood_already && fit(&finding, &case.live, span).is_some()))
-        })
-    }
-
-    /// Where no events come, what the few that came say about values is no news.
-    fn is_inhibited(&self, scope: &Scope, alarm: &Evaluation) -> bool {
-        if !matches!(scope.cause, Cause::Data | Cause::Staleness) {
-            return false;
-        }
-        let silent = |finding: &Finding| {
-            finding.subject.monitor == Monitor::Silence
-                && finding.subject.segment == segment::ALL
-                && finding.subject.environment == scope.environment
-                && finding.since <= alarm.window.end
-                && (finding.standing || alarm.window.end < finding.window_end)
-        };
-        self.of_model(&scope.model).any(|case| case.live.iter().any(silent))
-    }
-
-    fn open_for(&mut self, scope: &Scope, draft: Draft<'_>, look: Look) -> IncidentEvent {
-        let first = draft.first;
-        let slips: UnitSlips = draft.slips();
-        let mut findings = draft.findings;
-        title::worst_first(&mut findings);
-        let mut again = 0;
-        let mut id = identity::incident(scope, first.since, &first.subject, again);
-        while self.ids.contains(&id) {
-            again += 1;
-            id = identity::incident(scope, first.since, &first.subject, again);
-        }
-        let event = IncidentEvent {
-            incident: id,
-            sequence: 1,
-            kind: EventKind::Opened,
-            model: scope.model.clone(),
-            environment: scope.environment.clone(),
-            cause: scope.cause,
-            severity: draft.severity,
-            at: look.end,
-            recorded_at: look.now,
-            since: first.since,
-            actor: LEEWAY.to_owned(),
-            reason: String::new(),
-            title: title::title(&findings, &slips, look.window),
-            findings,
-            until: None,
-            action: String::new(),
-        };
-        self.apply(&event);
-        if let Some(case) = self.cases.get_mut(&event.incident) {
-            case.unit_slips = slips;
-        }
-        event
-    }
-
     /// Says of an open incident what its windows up to now make of it: resolved, escalated, updated, or nothing new.
     fn conclude(&mut self, id: &str, look: Look, events: &mut Vec<IncidentEvent>) {
         let history = self.cases.get(id).is_some_and(|case| self.is_history(case));
@@ -432,55 +326,6 @@ fn scope_of(case: &Case) -> Scope {
 fn view(evaluation: &Evaluation) -> (&str, &str, &str) {
     let subject = &evaluation.subject;
     (&subject.model, &subject.environment, &subject.watch)
-}
-
-/// Alarms of one window that will be one incident.
-struct Draft<'a> {
-    /// The one that began first: it gives the incident its name.
-    first: &'a Evaluation,
-    alarms: Vec<&'a Evaluation>,
-    /// Of the worst alarms, no more than an incident keeps.
-    findings: Vec<Finding>,
-    severity: Severity,
-}
-
-impl<'a> Draft<'a> {
-    fn begun_by(alarm: &'a Evaluation) -> Self {
-        let findings = vec![finding_of(alarm)];
-        Self { first: alarm, alarms: vec![alarm], findings, severity: alarm.severity }
-    }
-
-    fn take(&mut self, alarm: &'a Evaluation) {
-        self.severity = self.severity.max(alarm.severity);
-        self.alarms.push(alarm);
-        if self.findings.len() < case::MOST_FINDINGS {
-            self.findings.push(finding_of(alarm));
-            return;
-        }
-        // A page takes the place of a ticket; else who came first stays.
-        let milder = |finding: &Finding| finding.severity < alarm.severity;
-        if let Some(place) = self.findings.iter().rposition(milder) {
-            self.findings[place] = finding_of(alarm);
-        }
-    }
-
-    fn slips(&self) -> UnitSlips {
-        let kept =
-            |alarm: &&&Evaluation| self.findings.iter().any(|finding| finding.subject == alarm.subject);
-        let slipped = self.alarms.iter().filter(|alarm| unit_slip(alarm).is_some());
-        let slips = slipped.filter(kept).filter_map(|alarm| Some((alarm.subject.clone(), unit_slip(alarm)?)));
-        slips.collect()
-    }
-}
-
-fn best_draft<'a, 'b>(
-    drafts: &'a mut [Draft<'b>],
-    alarm: &Evaluation,
-    span: Duration,
-) -> Option<&'a mut Draft<'b>> {
-    let finding = finding_of(alarm);
-    let fitting = drafts.iter_mut().filter_map(|draft| Some((fit(&finding, &draft.findings, span)?, draft)));
-    fitting.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, draft)| draft)
 }
 
 /// Events in the order in which a process that never stopped wrote them, as far as the order matters: incidents as they

@@ -50,10 +50,10 @@ impl Notice {
             reason => format!("{} {what}: {reason}.", event.actor),
         };
         match event.kind {
-            EventKind::Opened => "This incident was opened.".to_owned(),
-            EventKind::Updated if event.reason.is_empty() => "What is known of it has changed.".to_owned(),
-            EventKind::Updated => format!("Still off course: {}.", event.reason),
-            EventKind::Escalated => "It has grown from a ticket to a page.".to_owned(),
+            EventKind::Opened => format!("Found: {}.", self.lead()),
+            EventKind::Updated if event.reason.is_empty() => format!("Still off course: {}.", self.lead()),
+            EventKind::Updated => format!("Still off course ({}): {}.", event.reason, self.lead()),
+            EventKind::Escalated => format!("Grown from a ticket to a page: {}.", self.lead()),
             EventKind::Acknowledged => by("acknowledged it"),
             EventKind::Silenced => by("silenced it"),
             EventKind::Unsilenced => by("ended its silence"),
@@ -66,6 +66,11 @@ impl Notice {
             }
             EventKind::Resolved => by("resolved it"),
         }
+    }
+
+    /// What the worst finding says.
+    fn lead(&self) -> &str {
+        self.findings().first().map_or("nothing more is known", |finding| finding.sentence.as_str())
     }
 
     /// What is known, worst first, as far as a message carries it.

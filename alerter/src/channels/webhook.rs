@@ -14,6 +14,17 @@ use url::Url;
 use super::signature::{self, Keys};
 use super::{Message, Outcome, Problem, http_url, post, secret, stated};
 
+/// Sent in a silence as well: programs follow the state of incidents, and nobody is called by these.
+pub const QUIETENS: &[EventKind] = &[
+    EventKind::Acknowledged,
+    EventKind::Silenced,
+    EventKind::RetrainingRequested,
+    EventKind::RetrainingHeldBack,
+    EventKind::RetrainingReported,
+    EventKind::MarkedFalse,
+    EventKind::Resolved,
+];
+
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {

@@ -30,8 +30,12 @@ pub struct Harbour {
 
 impl Harbour {
     pub async fn open() -> Self {
+        Self::on(fresh_store().await).await
+    }
+
+    pub async fn on(store: Store) -> Self {
         Self {
-            store: fresh_store().await,
+            store,
             hook: Receiver::open().await,
             pagerduty: Receiver::open().await,
             training: Receiver::open().await,
@@ -94,8 +98,10 @@ impl Harbour {
         let contracts = BTreeMap::from([("flights".to_owned(), contract)]);
         let context = Context::quiet(Clock::System, contracts);
         let stopper = context.stopper.clone();
-        let role = alerter::run(config, context, self.store.clone(), axum::Router::new());
-        Running { stopper, role: tokio::spawn(role) }
+        let health = context.health.clone();
+        let operations = axum::Router::new().route("/healthz", axum::routing::get("ok"));
+        let role = alerter::run(config, context, self.store.clone(), operations);
+        Running { stopper, health, role: tokio::spawn(role) }
     }
 
     /// Stores what a window says of a subject, `minutes` before the latest one; off course since an hour.
@@ -220,6 +226,7 @@ pub fn subject(monitor: Monitor, signal: &str, segment: &str) -> Subject {
 /// An alerter at work.
 pub struct Running {
     stopper: CancellationToken,
+    pub health: service::Health,
     role: JoinHandle<anyhow::Result<()>>,
 }
 

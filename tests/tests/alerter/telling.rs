@@ -1,11 +1,12 @@
 //! From an evaluation to whoever is told: at once, when a channel is busy, and over restarts.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::delivery::State;
 use domain::evaluation::Verdict;
 use domain::incident::EventKind;
-use tests::Answer;
+use tests::{Answer, OwnEngine, eventually};
 
 use crate::post::{Harbour, SECRET, is_signed, received, temp};
 
@@ -191,4 +192,59 @@ async fn nothing_that_is_recorded_shows_a_secret_or_an_address() {
     for secret in [SECRET, "0123456789abcdef", "ml@example.com", "/hook"] {
         assert!(!recorded.contains(secret), "{secret} in {recorded}");
     }
+}
+
+#[tokio::test]
+async fn a_store_that_is_killed_delays_and_loses_nothing() {
+    let engine = OwnEngine::start().await;
+    let harbour = Harbour::on(engine.fresh_store().await).await;
+    let alerter = harbour.start();
+    harbour.evaluate(temp(), Verdict::OffCourse, 3).await;
+    received(&harbour.hook, 1).await;
+    engine.kill();
+    eventually("the engine is back", async || harbour.store.ping().await.is_ok()).await;
+    harbour.evaluate(temp(), Verdict::OnCourse, 1).await;
+    for channel in ["hook", "oncall", "mail"] {
+        harbour.delivery(channel, EventKind::Resolved, State::Delivered).await;
+    }
+    alerter.stop().await;
+    assert_eq!(harbour.kinds().await, [EventKind::Opened, EventKind::Resolved]);
+    let opened = harbour.attempts().await.into_iter().filter(|attempt| attempt.event == "opened");
+    assert!(opened.into_iter().all(|attempt| attempt.state == State::Delivered));
+}
+
+#[tokio::test]
+async fn two_alerters_at_once_come_to_the_same_events_and_messages() {
+    let harbour = Harbour::open().await;
+    let both = [harbour.start(), harbour.start()];
+    harbour.evaluate(temp(), Verdict::OffCourse, 3).await;
+    let opened = harbour.event(EventKind::Opened).await;
+    harbour.ask(&opened.incident, domain::action::ActionKind::Acknowledge).await;
+    harbour.event(EventKind::Acknowledged).await;
+    harbour.evaluate(temp(), Verdict::OnCourse, 1).await;
+    harbour.delivery("hook", EventKind::Resolved, State::Delivered).await;
+    for alerter in both {
+        alerter.stop().await;
+    }
+    assert_eq!(harbour.kinds().await, [EventKind::Opened, EventKind::Acknowledged, EventKind::Resolved]);
+    let ids: BTreeSet<String> =
+        harbour.hook.received().iter().map(|hook| hook.header("webhook-id").to_owned()).collect();
+    assert_eq!(ids.len(), 3, "whoever gets a message twice can tell");
+}
+
+#[tokio::test]
+async fn it_serves_its_health_and_is_ready_once_it_has_looked() {
+    let harbour = Harbour::open().await;
+    let address = std::net::TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr());
+    let address = address.expect("a port");
+    let config = harbour.config().replacen("listen = \"\"", &format!("listen = \"{address}\""), 1);
+    let alerter = harbour.start_with(&config);
+    let client = service::http::client(Duration::from_secs(5));
+    eventually("its health is served", async || {
+        let answer = client.get(format!("http://{address}/healthz")).send().await;
+        answer.is_ok_and(|answer| answer.status().is_success())
+    })
+    .await;
+    eventually("it is ready", async || alerter.health.problems().is_empty()).await;
+    alerter.stop().await;
 }

@@ -24,14 +24,19 @@ impl Folder {
     pub fn new() -> Self {
         let root = std::env::temp_dir().join(ROOT);
         std::fs::create_dir_all(&root).expect("a folder for temporary files");
-        // One process at a time sweeps and makes its own, so that none sweeps what another is just making.
+        // One process at a time sweeps and makes its own, so that none takes away what another is just making.
         let gate = open(&root.join(LOCK));
         gate.lock().expect("the lock of the folder of all tests");
-        sweep(&root);
+        let unused = set_aside_unused(&root);
         let path = root.join(uuid::Uuid::new_v4().simple().to_string());
         std::fs::create_dir(&path).expect("a new folder");
         let lock = open(&path.join(LOCK));
         lock.lock().expect("a lock that nobody else knows of");
+        drop(gate);
+        // Thousands of files take their time, for which nobody should wait.
+        for folder in unused {
+            let _ = std::fs::remove_dir_all(folder);
+        }
         Self { path, _lock: lock }
     }
 
@@ -50,13 +55,16 @@ fn open(path: &Path) -> File {
     OpenOptions::new().create(true).truncate(false).write(true).open(path).expect("a lock file")
 }
 
-/// Removes the folders whose processes are gone.
-fn sweep(root: &Path) {
+/// Renames the folders whose processes are gone, so that nobody takes them for used again, and gives their new names.
+fn set_aside_unused(root: &Path) -> Vec<PathBuf> {
+    let mut aside = Vec::new();
     for entry in std::fs::read_dir(root).into_iter().flatten().flatten() {
         let path = entry.path();
         let unused = |name: &str| File::open(path.join(name)).map_or(true, |lock| lock.try_lock().is_ok());
-        if path.is_dir() && unused(LOCK) && unused(ENGINE_LOCK) {
-            let _ = std::fs::remove_dir_all(&path);
+        let renamed = path.with_extension("unused");
+        if path.is_dir() && unused(LOCK) && unused(ENGINE_LOCK) && std::fs::rename(&path, &renamed).is_ok() {
+            aside.push(renamed);
         }
     }
+    aside
 }

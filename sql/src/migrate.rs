@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 30] = migrations![
+const MIGRATIONS: [Migration; 32] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -61,6 +61,8 @@ const MIGRATIONS: [Migration; 30] = migrations![
     28 "0028_create_imports",
     29 "0029_create_grid_ranges",
     30 "0030_create_grid_levels",
+    31 "0031_create_verdict_hours",
+    32 "0032_view_evaluations_to_verdict_hours",
 ];
 
 /// The version of the schema that this build knows.
@@ -68,7 +70,7 @@ pub const VERSION: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
 /// Tables whose rows expire, the column their age is counted from, and the setting that says after how many days.
 #[rustfmt::skip]
-const EXPIRING: [(&str, &str, fn(&Retention) -> u32); 12] = [
+const EXPIRING: [(&str, &str, fn(&Retention) -> u32); 13] = [
     ("predictions", "toDateTime(received_at)", |r| r.events_days),
     ("outcomes", "toDateTime(received_at)", |r| r.events_days),
     ("rejected_events", "toDateTime(received_at)", |r| r.rejected_days),
@@ -80,6 +82,7 @@ const EXPIRING: [(&str, &str, fn(&Retention) -> u32); 12] = [
     ("traffic_hours", "toDateTime(last_received_at)", |r| r.hours_days),
     ("performance_hours", "toDateTime(computed_at)", |r| r.hours_days),
     ("evaluations", "toDateTime(evaluated_at)", |r| r.hours_days),
+    ("verdict_hours", "toDateTime(judged_at)", |r| r.hours_days),
     ("deliveries", "toDateTime(at)", |r| r.hours_days),
 ];
 

@@ -22,7 +22,7 @@ const SIGNALS: [&str; 6] = [
 ];
 
 fn paths() -> Vec<String> {
-    let mut paths = vec!["/".to_owned(), MODEL.to_owned()];
+    let mut paths = vec!["/".to_owned(), MODEL.to_owned(), "/changes".to_owned()];
     paths.extend(SIGNALS.map(|signal| format!("{MODEL}/signals/{signal}")));
     paths.push(format!("{MODEL}/signals/feature.wind_speed?segment=origin%3DJFK"));
     paths.push(format!("{MODEL}/signals/feature.wind_speed?segment=origin%3DJFK&baseline=nothing"));
@@ -117,7 +117,7 @@ async fn every_link_leads_somewhere() {
         let page = served.get(&path).await;
         assert_eq!(page.status, 200, "{path}: {}", page.body);
         let mut links = page.links();
-        links.retain(|link| link.starts_with('/') && !link.starts_with("/changes") && !seen.contains(link));
+        links.retain(|link| link.starts_with('/') && !seen.contains(link));
         waiting.extend(links);
     }
     assert!(seen.iter().any(|path| path.starts_with("/incidents/")), "{seen:?}");
@@ -171,8 +171,8 @@ async fn a_new_installation_says_how_to_send_the_first_event() {
     let page = served.get("/").await;
     assert_eq!(page.status, 200);
     assert!(page.body.contains("Waiting for the first event"), "{}", page.body);
-    assert!(page.body.contains("curl http://127.0.0.1:4800/v1/predictions"), "{}", page.body);
-    for path in ["/incidents", "/deliveries"] {
+    assert!(page.body.contains("/v1/predictions -H"), "{}", page.body);
+    for path in ["/incidents", "/deliveries", "/changes"] {
         assert_eq!(served.get(path).await.status, 200, "{path}");
     }
 }
@@ -226,18 +226,6 @@ async fn a_store_that_is_away_leaves_the_shell() {
         assert!(page.body.contains("aria-label=\"Main\""));
         assert_eq!(page.header("retry-after"), "10");
     }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn changes_are_filtered_and_exported() {
-    let served = Served::over(&seed::flights().await).await;
-    let page = served.get("/changes?from=-24h").await;
-    assert!(page.body.contains("weather-feed 4.2"), "{}", page.body);
-    let none = served.get("/changes?from=-24h&kind=retraining").await;
-    assert!(!none.body.contains("weather-feed 4.2"));
-    let csv = served.get("/changes?from=-24h&format=csv").await;
-    assert!(csv.header("content-type").starts_with("text/csv"), "{}", csv.header("content-type"));
-    assert!(csv.body.contains("weather-feed 4.2"), "{}", csv.body);
 }
 
 #[tokio::test(flavor = "multi_thread")]

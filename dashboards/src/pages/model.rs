@@ -97,6 +97,8 @@ pub struct Latency {
 pub const SIGNALS_A_PAGE: usize = 40;
 const POINTS: u64 = 72;
 const CELLS: u64 = 72;
+/// The last window of a watch is looked for this far back at most.
+pub(crate) const LOOKED_BACK: Duration = Duration::from_secs(14 * 86_400);
 /// How many changes are shown.
 const CHANGES: u32 = 20;
 /// Outcomes come late: performance is looked at over this at least.
@@ -163,7 +165,7 @@ impl Plan {
     /// The verdicts are read from a little before the range where a watch has no window in it.
     fn latest(&self, contract: &Contract) -> ModelAsked {
         let longest = contract.watches().iter().map(|watch| watch.schedule().step).max().unwrap_or(HOUR);
-        let back = self.asked.interval.length().max((longest * 2).min(DAY * 8));
+        let back = self.asked.interval.length().max(longest * 2).min(LOOKED_BACK);
         ModelAsked { interval: Interval::ending_at(self.asked.interval.end, back), ..self.asked.clone() }
     }
 }
@@ -193,7 +195,7 @@ async fn load(
     let (known, latest, ranked, traffic, latency) = tokio::try_join!(
         store.model_known(&asked.model),
         store.latest_evaluations(&recent, "", segment::ALL),
-        store.model_ranked(asked, &plan.watch),
+        store.model_ranked(asked, &plan.watch, plan.heat.resolution),
         store.traffic(&traffic_question),
         store.counts(&latency_question),
     )?;
@@ -202,7 +204,7 @@ async fn load(
     let (rows, found) = listed(ranked, &latest, visit);
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
     let (heat, performance, versions, changes, baselines, incidents, open) = tokio::try_join!(
-        store.model_heat(asked, &plan.watch, &names, (plan.heat.step, plan.until)),
+        store.model_heat(asked, &plan.watch, &names, (plan.heat, plan.until)),
         store.model_performance(&plan.performance, plan.performance_step),
         store.model_versions(asked),
         store.changes(&plan.changes),
@@ -357,8 +359,8 @@ fn asked(plan: &Plan, data: &Data, more: Vec<Asked>) -> Vec<Asked> {
         questions::known(&data.model).asked(),
         sql::pages::overview::open_incidents(&data.model).asked(),
         questions::latest(&plan.latest(&data.contract), "", segment::ALL).asked(),
-        questions::ranked(&plan.asked, &plan.watch).asked(),
-        questions::heat(&plan.asked, &plan.watch, &names, plan.heat.step, plan.until).asked(),
+        questions::ranked(&plan.asked, &plan.watch, plan.heat.resolution).asked(),
+        questions::heat(&plan.asked, &plan.watch, &names, plan.heat, plan.until).asked(),
         Ask::traffic(&plan.traffic_question()),
         Ask::counts(&plan.latency_question()),
         questions::performance(&plan.performance, plan.performance_step).asked(),

@@ -12,7 +12,7 @@ use domain::counts::Counts;
 use domain::evaluation::{Evaluation, Monitor, Verdict};
 use domain::grid::{Bin, Bins, Grid};
 use domain::signal::segment as segments;
-use domain::time::{DAY, Instant, Interval};
+use domain::time::{Instant, Interval};
 use serde::Serialize;
 use sql::baselines::BySignal;
 use sql::counts::{CountSeries, MomentPoint, Question};
@@ -30,7 +30,7 @@ use crate::figures::{self, Bars, Contribution, Pair, SegmentCounts, SegmentPart}
 use crate::layout::{Layout, Section};
 use crate::pages::answer;
 use crate::pages::grids::grid_of;
-use crate::pages::model::{counted, instants};
+use crate::pages::model::{LOOKED_BACK, counted, instants};
 use crate::pages::steps::{resolution, steps};
 use crate::run::App;
 use crate::text::cut;
@@ -479,7 +479,7 @@ fn watch_of(contract: &Contract, judging: &[WatchSeen], visit: &Visit, range: In
 
 /// Where the last window of a watch with long steps may end a little before the range.
 fn recent(range: Interval, watch: &Watch) -> Interval {
-    let back = range.length().max((watch.schedule().step * 2).min(DAY * 8));
+    let back = range.length().max(watch.schedule().step * 2).min(LOOKED_BACK);
     Interval::ending_at(range.end, back)
 }
 

@@ -8,8 +8,10 @@ use domain::time::{Instant, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::arrivals::ArrivedRow;
+use crate::counts::Resolution;
 use crate::error::Error;
 use crate::pages::Ask;
+use crate::pages::overview::Steps;
 use crate::store::Store;
 
 /// One model in one environment, over a stretch of time.
@@ -98,23 +100,28 @@ pub fn latest(asked: &ModelAsked, signal: &str, segment: &str) -> Ask {
     asked.bind_millis(ask, asked.interval.end).text("signal", signal).text("segment", segment)
 }
 
-pub fn ranked(asked: &ModelAsked, watch: &str) -> Ask {
-    let ask = Ask::new(
-        "How far each signal went beyond its limits",
-        include_str!("../../queries/pages/model_ranked.sql"),
-    );
+pub fn ranked(asked: &ModelAsked, watch: &str, resolution: Resolution) -> Ask {
+    let text = match resolution {
+        Resolution::Minutes => include_str!("../../queries/pages/model_ranked.sql"),
+        Resolution::Hours => include_str!("../../queries/pages/model_ranked_hours.sql"),
+    };
+    let ask = Ask::new("How far each signal went beyond its limits", text);
     asked.bind_millis(ask, asked.interval.end).text("watch", watch)
 }
 
 /// `until` is when the last window may end: after the range, since a window speaks of what is before its end.
-pub fn heat(asked: &ModelAsked, watch: &str, names: &[String], step: Duration, until: Instant) -> Ask {
-    let ask =
-        Ask::new("The worst verdict of each stretch", include_str!("../../queries/pages/model_heat.sql"));
+pub fn heat(asked: &ModelAsked, watch: &str, names: &[String], steps: Steps, until: Instant) -> Ask {
+    let text = match steps.resolution {
+        Resolution::Minutes => include_str!("../../queries/pages/model_heat.sql"),
+        Resolution::Hours => include_str!("../../queries/pages/model_heat_hours.sql"),
+    };
+    let ask = Ask::new("The worst verdict of each stretch", text);
+    let asked = ModelAsked { interval: steps.interval, ..asked.clone() };
     asked
         .bind_millis(ask, until)
         .text("watch", watch)
         .texts("names", names)
-        .integer("step_ms", i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1))
+        .integer("step_ms", i64::try_from(steps.step.as_millis()).unwrap_or(i64::MAX).max(1))
 }
 
 pub fn performance(asked: &ModelAsked, step: Duration) -> Ask {
@@ -197,8 +204,13 @@ impl Store {
     }
 
     /// See [`ranked`]; the worst first.
-    pub async fn model_ranked(&self, asked: &ModelAsked, watch: &str) -> Result<Vec<Ranked>, Error> {
-        let rows: Vec<RankedRow> = ranked(asked, watch).rows(self).await?;
+    pub async fn model_ranked(
+        &self,
+        asked: &ModelAsked,
+        watch: &str,
+        resolution: Resolution,
+    ) -> Result<Vec<Ranked>, Error> {
+        let rows: Vec<RankedRow> = ranked(asked, watch, resolution).rows(self).await?;
         let ranked = |row: RankedRow| Ranked {
             name: row.name,
             is_monitor: row.is_monitor == 1,
@@ -214,12 +226,12 @@ impl Store {
         asked: &ModelAsked,
         watch: &str,
         names: &[String],
-        (step, until): (Duration, Instant),
+        (steps, until): (Steps, Instant),
     ) -> Result<Vec<Heat>, Error> {
         if names.is_empty() {
             return Ok(Vec::new());
         }
-        let rows: Vec<HeatRow> = heat(asked, watch, names, step, until).rows(self).await?;
+        let rows: Vec<HeatRow> = heat(asked, watch, names, steps, until).rows(self).await?;
         let heat =
             |row: HeatRow| Heat { name: row.name, watch: row.watch, bucket: row.bucket, rank: row.worst };
         Ok(rows.into_iter().map(heat).collect())

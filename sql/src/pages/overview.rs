@@ -149,13 +149,14 @@ pub fn latency(steps: Steps) -> Ask {
 
 /// `until` is when the last window may end: after the range, since a window speaks of what is before its end.
 pub fn verdicts(steps: Steps, until: Instant) -> Ask {
-    Ask::new(
-        "The worst verdict of each stretch of the range",
-        include_str!("../../queries/pages/overview_verdicts.sql"),
-    )
-    .integer("start_ms", steps.interval.start.millis())
-    .integer("end_ms", until.millis())
-    .integer("step_ms", seconds(steps.step) * 1_000)
+    let text = match steps.resolution {
+        Resolution::Minutes => include_str!("../../queries/pages/overview_verdicts.sql"),
+        Resolution::Hours => include_str!("../../queries/pages/overview_verdicts_hours.sql"),
+    };
+    Ask::new("The worst verdict of each stretch of the range", text)
+        .integer("start_ms", steps.interval.start.millis())
+        .integer("end_ms", until.millis())
+        .integer("step_ms", seconds(steps.step) * 1_000)
 }
 
 pub fn latest(interval: Interval) -> Ask {

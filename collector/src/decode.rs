@@ -3,7 +3,7 @@
 //!
 //! Invariant: every event of a body comes out once, understood or refused, under its index.
 
-#![deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)]
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
 mod draft;
 mod fields;

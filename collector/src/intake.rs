@@ -118,6 +118,7 @@ impl Intake {
     }
 
     /// Stores predictions with their counts. Repeated with the same events and token it changes nothing more.
+    #[tracing::instrument(skip_all, fields(events = events.len(), token))]
     pub async fn insert(&self, events: Vec<Prediction>, token: &str) -> Result<(), IntakeError> {
         let Some(newest) = events.iter().map(|event| event.received_at).max() else { return Ok(()) };
         let known = self.patiently(|| self.grids.fresh_for(newest)).await?;

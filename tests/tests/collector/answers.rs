@@ -227,3 +227,19 @@ async fn old_and_future_events_are_refused_with_the_reason() {
     }
     collector.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_the_store_is_away_senders_are_told_to_come_back() {
+    let nobody =
+        sql::Config { url: format!("http://127.0.0.1:{}", tests::free_port()), ..sql::Config::default() };
+    let store = sql::Store::connect(&nobody).expect("a sound configuration");
+    let limits = Limits { answer_within_s: 1, ..Limits::default() };
+    let collector =
+        Running::start_with(&store, Config { limits, ..Config::default() }, BTreeMap::new()).await;
+    for _ in 0..2 {
+        let answer = collector.predictions(&events("away", 0..10)).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.retry_after.is_some(), "{answer:?}");
+    }
+    collector.crash();
+}

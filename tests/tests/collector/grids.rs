@@ -1,14 +1,19 @@
 //! Grids appear while events stream in: the counts are what the raw events say, to the last one.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use collector::Config;
+use collector::event::{Name, Prediction};
+use collector::known::Known;
 use domain::contract::{Contract, LatencyObjective, Objectives};
 use domain::grid::Bin;
 use domain::signal::{TAG, segment};
+use domain::time::Clock;
 use serde::Deserialize;
 use sql::Store;
 use sql::grids::{StoredGrid, in_force};
+use tempfile::TempDir;
 use tests::{eventually, fresh_store, text};
 
 use crate::running::{Running, events};
@@ -130,7 +135,7 @@ async fn no_event_is_lost_or_doubled_while_two_collectors_stream_and_grids_appea
         [one.clone(), two.clone(), one.clone(), two.clone()].into_iter().enumerate().map(|(who, to)| {
             tokio::spawn(async move {
                 let mut sent = 0;
-                while began.elapsed() < std::time::Duration::from_secs(8) {
+                while began.elapsed() < Duration::from_secs(8) {
                     let start = who * 1_000_000 + sent;
                     // A signal that only one sender knows, and one that comes later than the others.
                     let mut batch = events("m", start..start + 20);
@@ -196,6 +201,56 @@ async fn no_event_is_lost_or_doubled_while_two_collectors_stream_and_grids_appea
     for collector in [one, two] {
         std::sync::Arc::into_inner(collector).expect("all senders have ended").stop().await;
     }
+}
+
+/// The spool of a collector that died before it could store a batch of `events` received `ago` before now.
+fn left_behind(events: usize, ago: Duration) -> TempDir {
+    let received_at = Clock::System.now().saturating_sub(ago);
+    let event = |n: usize| Prediction {
+        id: format!("late-{n}"),
+        model: Name::from("m"),
+        version: Name::from("v1"),
+        environment: Name::from("production"),
+        timestamp: received_at,
+        received_at,
+        numbers: vec![(Name::from("feature.amount"), n as f64)],
+        categories: vec![(Name::from("feature.country"), Name::from("BR"))],
+        vectors: Vec::new(),
+        lists: Vec::new(),
+        tags: vec![(Name::from("region"), "eu".to_owned())],
+        error: String::new(),
+        trace_id: String::new(),
+        source: Name::from("http"),
+    };
+    let events: Vec<Prediction> = (0..events).map(event).collect();
+    let counted = collector::batch::predictions(&events, &Known::default()).expect("columns");
+    let bytes = sql::store::arrow_stream(&counted.batch).expect("bytes");
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::write(folder.path().join("0001.intake.arrow"), bytes).expect("written");
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_that_was_finished_late_is_counted_by_the_grids_that_came_meanwhile() {
+    let store = fresh_store().await;
+    // The batch of a collector that died just before the other one starts.
+    let spool = left_behind(300, Duration::from_millis(100));
+    let collector = Running::start_with(&store, quick(), contracts()).await;
+    assert_eq!(collector.predictions(&events("m", 0..1_000)).await.status, 200);
+    eventually("every grid is counted back", async || {
+        let grids = in_force(store.grids(Some("m")).await.expect("grids"));
+        grids.len() == 6 && grids.iter().all(|stored| stored.recounted_at.is_some())
+    })
+    .await;
+    let again = Running::start_on(&store, quick(), contracts(), spool.into()).await;
+    let grids = in_force(store.grids(Some("m")).await.expect("grids"));
+    eventually("the late batch is there and counted", async || {
+        let stored = text(&store, "SELECT count() FROM predictions").await == "1300";
+        stored && counted(&store, "signal_minutes", "minute").await == expected(&store, &grids).await
+    })
+    .await;
+    collector.stop().await;
+    again.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -46,6 +46,8 @@ const MOST_DF: u32 = 128;
 const MONTH: Duration = Duration::from_secs(30 * DAY.as_secs());
 /// Fewer bad events than this are chance or one hiccup, whatever share they are.
 const LEAST_BAD: f64 = 5.0;
+/// So many times rarer are alarms where two windows in a row are asked for: measured 3 to 17 (METHODS 12, e9).
+const IN_A_ROW: f64 = 5.0;
 /// A value of which no more than this part of what was usual is left is all but gone …
 const GONE: f64 = 0.05;
 /// … if so many would have been left, that this is no chance.
@@ -56,7 +58,8 @@ impl Limits {
     /// each looked at once a `step`.
     pub fn shared_over(config: &Config, subjects: usize, step: Duration) -> Self {
         let looks = MONTH.as_secs_f64() / step.as_secs_f64().max(1.0);
-        let level = (config.false_alarms_a_month / (looks * subjects.max(1) as f64)).min(0.5);
+        let target = config.false_alarms_a_month / (looks * subjects.max(1) as f64);
+        let level = (target * if config.confirm_windows > 1 { IN_A_ROW } else { 1.0 }).min(0.5);
         Self {
             level,
             z: normal::upper_quantile(level),

@@ -24,6 +24,7 @@ pub mod incident_events;
 pub mod intake;
 pub mod outcomes;
 pub mod pages;
+pub mod performance;
 pub mod recount;
 pub mod rejected_events;
 

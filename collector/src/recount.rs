@@ -3,8 +3,8 @@
 //!
 //! Invariant: a chunk is done when a pass over it finds nothing to correct. Corrections are signed differences between
 //! raw events and stored counts; one that was made while events streamed in may be wrong, and the next pass takes it
-//! back, because it again compares everything with everything. Chunks into which events are arriving at this moment are
-//! cut smaller, and their last minutes are left for later instead of being guessed.
+//! back, because it again compares everything with everything. Minutes that events are arriving in at this moment are
+//! left for later instead of being guessed.
 
 mod chunk;
 mod report;
@@ -27,7 +27,7 @@ use crate::intake::Intake;
 use crate::known::{Grids, ModelGrids};
 use crate::maker::Maker;
 
-use self::chunk::{Chunk, chunks, smaller};
+use self::chunk::{Chunk, Cut, chunks, cut};
 use self::report::Found;
 pub use self::report::{Change, Report};
 
@@ -48,9 +48,7 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// An event this young may not be counted yet: its batch is gathered, sent, perhaps repeated.
-const SETTLED_AFTER: Duration = Duration::from_secs(10);
-/// Passes over a chunk before it is cut smaller or left.
+/// Passes over a chunk before it is left for a later round.
 const PASSES: u32 = 6;
 /// How often minutes that were corrected while events arrived are looked at again.
 const ROUNDS: u32 = 6;
@@ -203,8 +201,7 @@ impl Work<'_> {
         slept.context("the recount was stopped; the same command goes on")
     }
 
-    /// Puts chunk after chunk right. Those into which events arrive are cut smaller; minutes that were corrected while
-    /// events arrived are looked at until they are right.
+    /// Puts chunk after chunk right. Minutes that events are arriving in are looked at again, some times.
     async fn correct_all(
         &self,
         chunks: Vec<Chunk>,
@@ -212,79 +209,72 @@ impl Work<'_> {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let mut chunks: VecDeque<Chunk> = chunks.into();
-        let mut again = Vec::new();
-        let mut rounds = 0;
-        while let Some(chunk) = chunks.pop_front() {
-            let stretch = Stretch { interval: chunk.interval, ..stretch.clone() };
-            let pass = Pass { stretch, context: self.context, store: self.store };
-            let outcome = pass.run(report.dry_run, report).await?;
-            let touched = chunk.touched || outcome == Outcome::MovedUnderCorrection;
-            match (outcome, smaller(&Chunk { touched, ..chunk })) {
-                (Outcome::Right, _) => {
-                    (self.tell)(Told::Done { interval: chunk.interval, events: chunk.events });
-                }
-                (_, Some(parts)) => parts.into_iter().rev().for_each(|part| chunks.push_front(part)),
-                (_, None) if touched && rounds < ROUNDS => again.push(Chunk { touched, ..chunk }),
-                (_, None) => report.unsettled.push(chunk.interval),
+        for round in 0..=ROUNDS {
+            let mut moving = Vec::new();
+            while let Some(chunk) = chunks.pop_front() {
+                let stretch = Stretch { interval: chunk.interval, ..stretch.clone() };
+                let cut = Pass { work: self, stretch }.run(&chunk, report).await?;
+                cut.settled.into_iter().rev().for_each(|part| chunks.push_front(part));
+                moving.extend(cut.moving);
+                (self.tell)(Told::Done { interval: chunk.interval, events: chunk.events });
             }
-            if chunks.is_empty() && !again.is_empty() {
-                rounds += 1;
-                (self.tell)(Told::WaitingForEvents);
-                self.wait(SETTLED_AFTER).await?;
-                chunks.extend(again.drain(..));
+            // What nothing was done to yet is left alone sooner than what may have been corrected wrongly.
+            let (again, left): (Vec<Chunk>, Vec<Chunk>) =
+                moving.into_iter().partition(|part| round < if part.touched { ROUNDS } else { 1 });
+            report.unsettled.extend(left.into_iter().map(|part| part.interval));
+            if again.is_empty() {
+                break;
             }
+            (self.tell)(Told::WaitingForEvents);
+            self.wait(self.config.settle()).await?;
+            chunks.extend(again);
         }
         Ok(())
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Outcome {
-    /// Raw events and counts agree, or (in a dry run) were compared.
-    Right,
-    /// Events are arriving; nothing was touched.
-    Moving,
-    /// Events arrived while it was being corrected.
-    MovedUnderCorrection,
-}
-
+/// Work on one chunk.
 struct Pass<'a> {
+    work: &'a Work<'a>,
     stretch: Stretch,
-    context: &'a Context,
-    store: &'a Store,
 }
 
 impl Pass<'_> {
-    /// Compares and corrects until nothing is left to correct; in a dry run compares once.
-    async fn run(&self, dry_run: bool, report: &mut Report) -> anyhow::Result<Outcome> {
-        if dry_run {
+    /// Compares and corrects until nothing is left to correct; in a dry run compares once. Gives back what could not be
+    /// finished because events are arriving.
+    async fn run(&self, chunk: &Chunk, report: &mut Report) -> anyhow::Result<Cut> {
+        if report.dry_run {
             report.add(&self.compare().await?);
-            return Ok(Outcome::Right);
+            return Ok(Cut::default());
         }
-        let mut corrected = false;
+        let mut chunk = *chunk;
         for _ in 0..PASSES {
-            if self.is_moving().await? {
-                break;
+            let moving = self.moving().await?;
+            if !moving.is_empty() {
+                return Ok(cut(&chunk, &moving));
             }
             let found = self.compare().await?;
             if found == Found::default() {
-                return Ok(Outcome::Right);
+                return Ok(Cut::default());
             }
             self.correct(&found).await?;
             report.add(&found);
-            corrected = true;
+            chunk.touched = true;
         }
-        Ok(if corrected { Outcome::MovedUnderCorrection } else { Outcome::Moving })
+        Ok(Cut { settled: Vec::new(), moving: vec![chunk] })
     }
 
-    /// Whether an event of the chunk was received so lately that its counts may not be there yet.
-    async fn is_moving(&self) -> anyhow::Result<bool> {
-        let last = self.store.last_received(&self.stretch.model, self.stretch.interval).await?;
-        Ok(last.saturating_add(SETTLED_AFTER) > self.context.clock.now())
+    /// The minutes in which an event was received so lately that its counts may not be there yet.
+    async fn moving(&self) -> anyhow::Result<Vec<Instant>> {
+        let now = self.work.context.clock.now();
+        let received =
+            Interval::new(now.saturating_sub(self.work.config.settle()), now.saturating_add(MINUTE));
+        let Stretch { model, interval, .. } = &self.stretch;
+        Ok(self.work.store.minutes_moving(model, *interval, received).await?)
     }
 
     async fn compare(&self) -> anyhow::Result<Found> {
-        let differences = self.store.count_differences(&self.stretch).await?;
+        let differences = self.work.store.count_differences(&self.stretch).await?;
         let signals = differences.into_iter().map(|difference| {
             let change =
                 Change { cells: difference.cells, lacking: difference.lacking, surplus: difference.surplus };
@@ -292,20 +282,20 @@ impl Pass<'_> {
         });
         Ok(Found {
             signals: signals.collect(),
-            moments: self.store.moment_differences(&self.stretch).await?,
-            traffic: self.store.traffic_differences(&self.stretch).await?,
+            moments: self.work.store.moment_differences(&self.stretch).await?,
+            traffic: self.work.store.traffic_differences(&self.stretch).await?,
         })
     }
 
     async fn correct(&self, found: &Found) -> anyhow::Result<()> {
         if !found.signals.is_empty() {
-            self.store.correct_counts(&self.stretch).await?;
+            self.work.store.correct_counts(&self.stretch).await?;
         }
         if found.moments > 0 {
-            self.store.correct_moments(&self.stretch).await?;
+            self.work.store.correct_moments(&self.stretch).await?;
         }
         if found.traffic > 0 {
-            self.store.correct_traffic(&self.stretch).await?;
+            self.work.store.correct_traffic(&self.stretch).await?;
         }
         Ok(())
     }

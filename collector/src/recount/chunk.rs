@@ -1,6 +1,6 @@
-//! The stretches that are compared at a time: days, and where events are arriving, hours and minutes.
+//! The stretches that are compared at a time: days, without the minutes that events are arriving in.
 
-use domain::time::{DAY, HOUR, Interval, MINUTE};
+use domain::time::{DAY, Instant, Interval, MINUTE};
 use sql::recount::Day;
 
 /// Days with few events are counted together, up to so many events.
@@ -34,24 +34,39 @@ pub(super) fn chunks(days: &[Day], interval: Interval) -> Vec<Chunk> {
     chunks.into_iter().map(|(chunk, _)| chunk).collect()
 }
 
-/// The next smaller parts: days of a longer chunk, hours of a day, minutes of an hour.
-pub(super) fn smaller(chunk: &Chunk) -> Option<Vec<Chunk>> {
-    let interval = chunk.interval;
-    let step = [DAY, HOUR, MINUTE].into_iter().find(|step| interval.length() > *step)?;
-    let mut parts = Vec::new();
-    let mut start = interval.start;
-    while start < interval.end {
-        let end = start.floor(step).saturating_add(step).min(interval.end);
-        parts.push(Chunk { interval: Interval::new(start, end), events: 0, touched: chunk.touched });
-        start = end;
+/// A chunk cut into the runs of minutes that are settled and those that events are arriving in.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Cut {
+    pub settled: Vec<Chunk>,
+    pub moving: Vec<Chunk>,
+}
+
+/// Cuts a chunk; `moving` are the starts of minutes, ascending.
+pub(super) fn cut(chunk: &Chunk, moving: &[Instant]) -> Cut {
+    let mut cut = Cut::default();
+    let part =
+        |start: Instant, end: Instant| Chunk { interval: Interval::new(start, end), events: 0, ..*chunk };
+    let mut settled_from = chunk.interval.start;
+    for minute in moving {
+        let start = (*minute).max(chunk.interval.start);
+        let end = minute.saturating_add(MINUTE).min(chunk.interval.end);
+        if settled_from < start {
+            cut.settled.push(part(settled_from, start));
+        }
+        match cut.moving.last_mut() {
+            Some(run) if run.interval.end == start => run.interval.end = end,
+            _ => cut.moving.push(part(start, end)),
+        }
+        settled_from = end;
     }
-    Some(parts)
+    if settled_from < chunk.interval.end {
+        cut.settled.push(part(settled_from, chunk.interval.end));
+    }
+    cut
 }
 
 #[cfg(test)]
 mod tests {
-    use domain::time::Instant;
-
     use super::*;
 
     fn at(text: &str) -> Instant {
@@ -75,14 +90,22 @@ mod tests {
     }
 
     #[test]
-    fn a_moving_chunk_is_cut_down_to_minutes() {
-        let interval = Interval::new(at("2026-01-01T22:30:00Z"), at("2026-01-03"));
-        let days = smaller(&Chunk { interval, events: 9, touched: true }).expect("more than a day");
-        assert_eq!(days.len(), 2);
-        let hours = smaller(&days[0]).expect("more than an hour");
-        assert_eq!(hours.len(), 2);
-        let minutes = smaller(&hours[0]).expect("more than a minute");
-        assert_eq!((minutes.len(), minutes[0].touched), (30, true));
-        assert_eq!(smaller(&minutes[0]), None);
+    fn a_chunk_is_cut_around_the_minutes_that_events_arrive_in() {
+        let stretch = |text: &str| text.parse::<Interval>().expect("a stretch");
+        let chunk = Chunk {
+            interval: stretch("2026-01-01T10:00:00Z..2026-01-01T11:00:00Z"),
+            events: 9,
+            touched: true,
+        };
+        let moving = ["10:20", "10:21", "10:59"].map(|minute| at(&format!("2026-01-01T{minute}:00Z")));
+        let cut = cut(&chunk, &moving);
+        let intervals = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.interval).collect::<Vec<_>>();
+        let settled =
+            ["2026-01-01T10:00:00Z..2026-01-01T10:20:00Z", "2026-01-01T10:22:00Z..2026-01-01T10:59:00Z"];
+        assert_eq!(intervals(&cut.settled), settled.map(stretch));
+        let moving =
+            ["2026-01-01T10:20:00Z..2026-01-01T10:22:00Z", "2026-01-01T10:59:00Z..2026-01-01T11:00:00Z"];
+        assert_eq!(intervals(&cut.moving), moving.map(stretch));
+        assert!(cut.settled.iter().chain(&cut.moving).all(|part| part.touched));
     }
 }

@@ -15,12 +15,20 @@ use sql::Store;
 
 use super::system::{MODEL, config, context, csv, csv_mapping, fingerprint, import, sums};
 
+/// Longer than the store takes for a batch, also on a busy machine.
+const SETTLE_MS: u64 = 4_000;
+
 const JANUARY: &str = "2026-01-01..2026-02-01";
 
-async fn recount(store: &Store, context: &Context, interval: &str, dry_run: bool) -> Report {
-    let interval: Interval = interval.parse().expect("a stretch");
+async fn recount(store: &Store, context: &Context, dry_run: bool) -> Report {
+    recount_settled_after(0, store, context, dry_run).await
+}
+
+async fn recount_settled_after(settle_ms: u64, store: &Store, context: &Context, dry_run: bool) -> Report {
+    let interval: Interval = JANUARY.parse().expect("a stretch");
     let plan = recount::Plan { model: MODEL.to_owned(), interval, dry_run };
-    recount::recount(&plan, &config().grids, context, store, &|_| ()).await.expect("recounted")
+    let config = collector::config::Grids { settle_ms, ..config().grids };
+    recount::recount(&plan, &config, context, store, &|_| ()).await.expect("recounted")
 }
 
 /// Runs a statement as another program would, past the collector.
@@ -40,11 +48,11 @@ async fn what_was_written_past_the_collector_is_counted_as_if_it_had_come_throug
     past_the_collector(&store, lake).await;
     assert_eq!(sums(&store, "signal_minutes").await["feature.temp"], 3_000);
 
-    let looked = recount(&store, &context, JANUARY, true).await;
+    let looked = recount(&store, &context, true).await;
     assert_eq!(looked.signals["feature.temp"].lacking, 3_000, "{looked}");
     assert_eq!(sums(&store, "signal_minutes").await["feature.temp"], 3_000, "a dry run changes nothing");
 
-    let report = recount(&store, &context, JANUARY, false).await;
+    let report = recount(&store, &context, false).await;
     let temp = report.signals["feature.temp"];
     assert_eq!((temp.lacking, temp.surplus), (3_000, 0), "{report}");
     assert!(report.unsettled.is_empty() && report.without_grid.is_empty(), "{report}");
@@ -52,11 +60,11 @@ async fn what_was_written_past_the_collector_is_counted_as_if_it_had_come_throug
         assert!(sums(&store, table).await.values().all(|n| *n == 6_000), "{table}");
     }
     the_later_half_equals_the_earlier(&store).await;
-    assert!(recount(&store, &context, JANUARY, false).await.is_clean(), "a second time finds nothing");
+    assert!(recount(&store, &context, false).await.is_clean(), "a second time finds nothing");
 
     // And taken away again, the counts are what they were.
     past_the_collector(&store, "ALTER TABLE predictions DELETE WHERE endsWith(id, '-lake')").await;
-    let report = recount(&store, &context, JANUARY, false).await;
+    let report = recount(&store, &context, false).await;
     assert_eq!(report.signals["feature.temp"].surplus, 3_000, "{report}");
     assert_eq!(fingerprint(&store).await, counted);
 }
@@ -93,11 +101,11 @@ async fn a_signal_without_a_grid_gets_one_and_is_counted() {
                map('feature.x', number % 100 + 0.5), map('feature.origin', ['JFK', 'LGA'][number % 2 + 1]) \
                FROM numbers(5000)";
     past_the_collector(&store, raw).await;
-    let looked = recount(&store, &context, JANUARY, true).await;
+    let looked = recount(&store, &context, true).await;
     let named: Vec<&str> = looked.without_grid.iter().map(|carried| carried.signal.as_str()).collect();
     assert_eq!(named, ["feature.origin", "feature.x"], "{looked}");
 
-    let report = recount(&store, &context, JANUARY, false).await;
+    let report = recount(&store, &context, false).await;
     assert!(report.without_grid.is_empty() && report.pending.is_empty(), "{report}");
     for table in ["signal_minutes", "signal_hours"] {
         let sums = sums(&store, table).await;
@@ -152,14 +160,14 @@ async fn counting_again_while_events_stream_in_neither_loses_nor_doubles() {
     past_the_collector(&store, lake).await;
     let stop = Arc::new(AtomicBool::new(false));
     let streaming = tokio::spawn(stream(store.clone(), context.clone(), stop.clone()));
-    let report = recount(&store, &context, JANUARY, false).await;
+    let report = recount_settled_after(SETTLE_MS, &store, &context, false).await;
     // The minutes that events kept arriving in are named, not guessed; everything else is right by now.
     assert!(!report.unsettled.is_empty() && report.unsettled.len() <= 4, "{report}");
     stop.store(true, Ordering::SeqCst);
     let sent = streaming.await.expect("streamed");
-    let settled = context.clock.now().saturating_add(Duration::from_secs(11));
+    let settled = context.clock.now().saturating_add(Duration::from_millis(SETTLE_MS + 500));
     tests::eventually("the last events are settled", async || context.clock.now() > settled).await;
-    let report = recount(&store, &context, JANUARY, false).await;
+    let report = recount_settled_after(SETTLE_MS, &store, &context, false).await;
     assert!(report.unsettled.is_empty(), "{report}");
     for table in ["signal_minutes", "signal_hours"] {
         let sums = sums(&store, table).await;

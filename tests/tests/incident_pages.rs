@@ -586,6 +586,38 @@ async fn people_log_in_act_under_their_name_and_log_out() {
 }
 
 #[tokio::test]
+async fn programs_act_and_report_by_the_api() {
+    let store = seeded().await;
+    let mut requested = event(4, EventKind::RetrainingRequested, 30, &[]);
+    requested.actor = "ada".to_owned();
+    store.write_incident_events(&[requested]).await.expect("an event");
+    let hash = dashboards::auth::hash("correct horse").expect("a hash");
+    let served = serve(&store, &[("airflow", &hash)]).await;
+    let post = async |password: &str, body: &str| {
+        let request =
+            served.client.post(format!("http://{}/v1/incidents/{INCIDENT}/actions", served.address));
+        let request =
+            request.basic_auth("airflow", Some(password)).header("content-type", "application/json");
+        answer(request.body(body.to_owned())).await
+    };
+    let report = r#"{"kind":"retraining_report","id":"run-7-running","status":"running","detail":"epoch 3"}"#;
+    assert_eq!(post("guess", report).await.status, 401);
+    for _ in 0..2 {
+        let taken = post("correct horse", report).await;
+        assert_eq!((taken.status, taken.body.as_str()), (202, r#"{"action":"run-7-running"}"#));
+    }
+    let odd = post("correct horse", r#"{"kind":"retraining_report","status":"bored"}"#).await;
+    assert_eq!(odd.status, 400);
+    assert!(odd.body.contains("known: accepted, running"), "{}", odd.body);
+    let actions = store.actions_after(Instant::EPOCH).await.expect("actions");
+    let [action] = actions.as_slice() else { panic!("one action: {actions:?}") };
+    assert_eq!(action.actor, "airflow");
+    assert_eq!(action.payload, r#"{"status":"running","detail":"epoch 3"}"#);
+    let json = served.client.get(format!("http://{}/incidents?format=json", served.address));
+    assert_eq!(answer(json.basic_auth("airflow", Some("correct horse"))).await.status, 200);
+}
+
+#[tokio::test]
 async fn who_guesses_passwords_must_wait() {
     let store = tests::fresh_store().await;
     let hash = dashboards::auth::hash("correct horse").expect("a hash");

@@ -9,7 +9,10 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Redirect, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 
+use super::login::Outcome;
 use super::session::{self, Ticket};
 use super::{Gate, host_name};
 use crate::text::path_part;
@@ -17,6 +20,8 @@ use crate::visit::Session;
 
 pub const SESSION_COOKIE: &str = "leeway_session";
 const VISIT_COOKIE: &str = "leeway_visit";
+/// A name and a password, in base64.
+const LONGEST_CREDENTIALS: usize = 2_048;
 
 /// Who asks, and the cookie to be set with the answer, if any.
 struct Admitted {
@@ -25,7 +30,11 @@ struct Admitted {
 }
 
 pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let admitted = match gate.admit(&request) {
+    let admitted = match gate.admit_program(request.headers()).await {
+        Some(admitted) => admitted,
+        None => gate.admit(&request),
+    };
+    let admitted = match admitted {
         Ok(admitted) => admitted,
         Err(refusal) => return *refusal,
     };
@@ -45,6 +54,29 @@ impl Gate {
             return Err(refused("this was sent by a page of another site"));
         }
         if self.is_closed() { self.admit_person(request) } else { self.admit_anybody(request) }
+    }
+
+    /// Programs send name and password with each request (HTTP Basic), and get a session without a token for forms.
+    /// `None` where nothing of that kind was sent.
+    async fn admit_program(&self, headers: &HeaderMap) -> Option<Result<Admitted, Box<Response>>> {
+        if !self.is_closed() || is_from_elsewhere(headers) {
+            return None;
+        }
+        let (name, password) = credentials(headers)?;
+        Some(match self.check(&name, &password, None).await {
+            Outcome::Right => {
+                Ok(Admitted { session: Session { person: name, csrf: String::new() }, cookie: None })
+            }
+            Outcome::Wrong => {
+                let body = serde_json::json!({ "error": "the name or the password is wrong" });
+                Err(Box::new((StatusCode::UNAUTHORIZED, axum::Json(body)).into_response()))
+            }
+            Outcome::Wait(length) => {
+                let headers = [(header::RETRY_AFTER, length.as_secs().max(1).to_string())];
+                let body = serde_json::json!({ "error": "too many attempts failed" });
+                Err(Box::new((StatusCode::TOO_MANY_REQUESTS, headers, axum::Json(body)).into_response()))
+            }
+        })
     }
 
     fn admit_anybody(&self, request: &Request) -> Result<Admitted, Box<Response>> {
@@ -137,6 +169,18 @@ pub(super) fn is_from_elsewhere(headers: &HeaderMap) -> bool {
     }
 }
 
+/// Name and password of `Authorization: Basic …`.
+fn credentials(headers: &HeaderMap) -> Option<(String, String)> {
+    let stated = headers.get(header::AUTHORIZATION)?.to_str().ok()?;
+    let (scheme, encoded) = stated.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") || encoded.len() > LONGEST_CREDENTIALS {
+        return None;
+    }
+    let decoded = String::from_utf8(STANDARD.decode(encoded.trim()).ok()?).ok()?;
+    let (name, password) = decoded.split_once(':')?;
+    Some((name.to_owned(), password.to_owned()))
+}
+
 fn host_of(request: &Request) -> String {
     let named = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
     let host = named.or_else(|| request.uri().authority().map(|authority| authority.as_str()));
@@ -184,6 +228,15 @@ mod tests {
             ("host", "127.0.0.1:4840")
         ])));
         assert!(!is_from_elsewhere(&headers(&[])));
+    }
+
+    #[test]
+    fn programs_send_name_and_password_with_each_request() {
+        let sent = |value: &str| credentials(&headers(&[("authorization", value)]));
+        assert_eq!(sent("Basic YWRhOmE6Yg=="), Some(("ada".to_owned(), "a:b".to_owned())));
+        assert_eq!(sent("Bearer YWRhOmE6Yg=="), None);
+        assert_eq!(sent("Basic !!"), None);
+        assert_eq!(sent("Basic YWRh"), None);
     }
 
     #[test]

@@ -90,14 +90,15 @@ async fn log_in(State(gate): State<Arc<Gate>>, request: Request) -> Response {
     }
 }
 
-enum Outcome {
+/// What came of a name and a password.
+pub(super) enum Outcome {
     Right,
     Wrong,
     Wait(std::time::Duration),
 }
 
 impl Gate {
-    async fn check(&self, name: &str, given: &str, address: Option<IpAddr>) -> Outcome {
+    pub(super) async fn check(&self, name: &str, given: &str, address: Option<IpAddr>) -> Outcome {
         // One that waits for its turn counts from the beginning, or many at once would outrun the limit.
         let Ok(_turn) = self.checks.acquire().await else { return Outcome::Wrong };
         let now = self.clock.now();

@@ -230,3 +230,102 @@ fn done(act: &IncidentEvent, range: &TimeRange) -> String {
         EventKind::Resolved => "resolved".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::evaluation::{Cause, Severity};
+    use domain::time::HOUR;
+
+    use super::*;
+    use crate::pages::incident::tests::words_of;
+    use crate::visit::{Now, Session};
+
+    fn now() -> Instant {
+        "2026-11-20T14:43:10Z".parse().expect("an instant")
+    }
+
+    fn visit(address: &str) -> Visit {
+        let now = Now { at: now(), usual: HOUR * 6 };
+        Visit::parse(&address.parse().expect("an address"), Session::default(), now).expect("a visit")
+    }
+
+    fn change(kind: &str, title: &str, link: &str) -> Change {
+        Change {
+            id: title.to_owned(),
+            at: now().saturating_sub(HOUR),
+            model: "flights".to_owned(),
+            environment: "production".to_owned(),
+            kind: kind.to_owned(),
+            title: title.to_owned(),
+            detail: "rolled out to all".to_owned(),
+            actor: "ci".to_owned(),
+            link: link.to_owned(),
+        }
+    }
+
+    fn act(kind: EventKind, actor: &str) -> IncidentEvent {
+        IncidentEvent {
+            incident: "7f3c".to_owned(),
+            sequence: 2,
+            kind,
+            model: "flights".to_owned(),
+            environment: "production".to_owned(),
+            cause: Cause::Data,
+            severity: Severity::Page,
+            at: now(),
+            recorded_at: now(),
+            since: now(),
+            actor: actor.to_owned(),
+            reason: "known maintenance".to_owned(),
+            title: "temp is missing since 13:43 UTC, 20 November".to_owned(),
+            findings: Vec::new(),
+            until: Some(now().saturating_add(HOUR * 4)),
+            action: String::new(),
+        }
+    }
+
+    fn data() -> Data {
+        Data {
+            now: now(),
+            open: OpenIncidents::default(),
+            changes: vec![
+                change("deployment", "fraud 2026-11-20", "https://ci.example.com/1"),
+                change("grid", "<script>alert(1)</script>", "javascript:alert(1)"),
+            ],
+            acts: vec![act(EventKind::Silenced, "ada"), act(EventKind::RetrainingHeldBack, "leeway")],
+        }
+    }
+
+    fn html(address: &str, data: &Data) -> String {
+        let visit = visit(address);
+        let layout = Layout::new(&visit, Section::Changes, "Changes", data.open);
+        ChangesPage::new(layout, &visit, data).render().expect("a page")
+    }
+
+    #[test]
+    fn who_did_what_when_and_why() {
+        let html = html("/changes", &data());
+        insta::assert_snapshot!(words_of(&html));
+        assert!(!html.contains("<script>alert") && !html.contains("javascript:"), "{html}");
+    }
+
+    #[test]
+    fn kinds_and_people_can_be_looked_at_alone() {
+        let kept = |kind, who| {
+            let mut data = data();
+            data.keep(kind, who);
+            (data.changes.len(), data.acts.len())
+        };
+        assert_eq!(kept(None, None), (2, 2));
+        assert_eq!(kept(Some("deployments"), None), (1, 0));
+        assert_eq!(kept(Some("retrainings"), None), (0, 1));
+        assert_eq!(kept(Some("people"), None), (0, 2));
+        assert_eq!(kept(None, Some("ada")), (0, 1));
+        assert!(
+            kinds(&visit("/changes?kind=weather"))
+                .expect_err("no kind")
+                .to_string()
+                .contains("known: deployments")
+        );
+    }
+}

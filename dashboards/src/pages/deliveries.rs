@@ -17,7 +17,7 @@ use sql::pages::incident::waiting;
 use crate::error::PageError;
 use crate::layout::{Choice, Layout, Section};
 use crate::pages::answer;
-use crate::pages::incident::timeline::{kind_of, whom};
+use crate::pages::incident::timeline::{is_named_by_kind, kind_of, whom};
 use crate::run::App;
 use crate::text::{self, Markup, count, counted, milliseconds};
 use crate::time_range::TimeRange;
@@ -263,13 +263,14 @@ fn lines(data: &Data, visit: &Visit) -> Vec<Line> {
         by_delivery.entry(&attempt.delivery).or_default().push(attempt);
     }
     let mut deliveries: Vec<Vec<&Attempt>> = by_delivery.into_values().collect();
-    let is_bad = |attempts: &[&Attempt]| {
-        attempts.last().is_some_and(|last| matches!(last.state, Standing::Failed | Standing::Retrying))
+    // Failed for good, then still tried, then the rest; the latest of each first.
+    let rank = |attempts: &[&Attempt]| match attempts.last().map(|last| last.state) {
+        Some(Standing::Failed) => 0,
+        Some(Standing::Retrying) => 1,
+        _ => 2,
     };
-    deliveries.sort_by(|one, other| {
-        let latest = |attempts: &[&Attempt]| attempts.last().map(|last| last.at);
-        is_bad(other).cmp(&is_bad(one)).then_with(|| latest(other).cmp(&latest(one)))
-    });
+    let latest = |attempts: &[&Attempt]| std::cmp::Reverse(attempts.last().map(|last| last.at));
+    deliveries.sort_by_key(|attempts| (rank(attempts), latest(attempts)));
     deliveries.iter().filter_map(|attempts| line(attempts, data, &visit.range)).collect()
 }
 
@@ -285,7 +286,7 @@ fn line(attempts: &[&Attempt], data: &Data, range: &TimeRange) -> Option<Line> {
         state: state_words(last.state),
         state_class: state_class(last.state),
         to: Markup(format!("<b>{}</b>", whom(last))),
-        kind: kind_of(&last.kind),
+        kind: if is_named_by_kind(last) { String::new() } else { format!("{} · ", kind_of(&last.kind)) },
         target: text::name(&last.target, 60),
         about: about(&last.event),
         incident: text::cut(&last.incident, 12),
@@ -307,16 +308,20 @@ fn line(attempts: &[&Attempt], data: &Data, range: &TimeRange) -> Option<Line> {
 }
 
 /// What the other side said, or why it was not asked.
-fn answer_of(attempt: &Attempt, range: &TimeRange) -> Markup {
+fn said(attempt: &Attempt) -> Markup {
     let said = if attempt.error.is_empty() { &attempt.answer } else { &attempt.error };
     let code = attempt.answer_code.to_string();
     let is_said = attempt.answer_code == 0 || said.contains(&code);
     let code = if is_said { String::new() } else { format!("{code} ") };
-    let next = match (attempt.state, attempt.next_attempt_at) {
-        (Standing::Retrying, Some(at)) => format!(" · next try {}", range.time(at)),
-        _ => String::new(),
-    };
-    Markup(format!("{code}{}{next}", text::name(said, 120)))
+    Markup(format!("{code}{}", text::name(said, 120)))
+}
+
+/// The same of the last attempt, with when the next one comes.
+fn answer_of(last: &Attempt, range: &TimeRange) -> Markup {
+    match (last.state, last.next_attempt_at) {
+        (Standing::Retrying, Some(at)) => Markup(format!("{} · next try {}", said(last), range.time(at))),
+        _ => said(last),
+    }
 }
 
 fn try_of(attempt: &Attempt, range: &TimeRange) -> Try {
@@ -324,7 +329,116 @@ fn try_of(attempt: &Attempt, range: &TimeRange) -> Try {
         at: range.time(attempt.at),
         number: if attempt.attempt == 0 { "–".to_owned() } else { count(attempt.attempt) },
         state: state_words(attempt.state),
-        answer: answer_of(attempt, range),
+        answer: said(attempt),
         took: if attempt.attempt == 0 { "–".to_owned() } else { milliseconds(f64::from(attempt.took_ms)) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::{HOUR, MINUTE};
+
+    use super::*;
+    use crate::pages::incident::tests::words_of;
+    use crate::visit::{Now, Session};
+
+    fn now() -> Instant {
+        "2026-11-20T14:43:10Z".parse().expect("an instant")
+    }
+
+    fn attempt(channel: (&str, &str), number: u32, state: Standing, minutes_ago: u32) -> Attempt {
+        let failed = matches!(state, Standing::Failed | Standing::Retrying);
+        let at = now().saturating_sub(MINUTE * minutes_ago);
+        Attempt {
+            delivery: format!("msg_{}", channel.1),
+            attempt: number,
+            incident: "7f3c".to_owned(),
+            sequence: 1,
+            model: "flights".to_owned(),
+            channel: channel.1.to_owned(),
+            kind: channel.0.to_owned(),
+            event: "opened".to_owned(),
+            state,
+            target: "hooks.example.com".to_owned(),
+            answer_code: if failed { 503 } else { 202 },
+            answer: "<b>taken</b>".to_owned(),
+            error: if failed { "answered 503 Service Unavailable".to_owned() } else { String::new() },
+            next_attempt_at: (state == Standing::Retrying).then(|| at.saturating_add(MINUTE * 2)),
+            took_ms: 412,
+            at,
+        }
+    }
+
+    fn data() -> Data {
+        let tally = |channel: &str, kind: &str, state, deliveries| Tally {
+            channel: channel.to_owned(),
+            kind: kind.to_owned(),
+            state,
+            deliveries,
+        };
+        Data {
+            now: now(),
+            open: OpenIncidents { pages: 1, ..OpenIncidents::default() },
+            attempts: vec![
+                attempt(("pagerduty", "pagerduty"), 1, Standing::Delivered, 30),
+                attempt(("webhook", "lake"), 1, Standing::Retrying, 20),
+                attempt(("webhook", "lake"), 2, Standing::Retrying, 10),
+                attempt(("email", "ops"), 0, Standing::HeldBack, 5),
+                attempt(("webhook", "<script>"), 6, Standing::Failed, 40),
+            ],
+            tally: vec![
+                tally("lake", "webhook", Standing::Retrying, 1),
+                tally("<script>", "webhook", Standing::Failed, 1),
+                tally("pagerduty", "pagerduty", Standing::Delivered, 41),
+                tally("ops", "email", Standing::HeldBack, 1),
+            ],
+            waiting: Vec::new(),
+        }
+    }
+
+    fn html(data: &Data) -> String {
+        let session = Session { person: String::new(), csrf: "token".to_owned() };
+        let now = Now { at: now(), usual: HOUR * 6 };
+        let visit = Visit::parse(&"/deliveries".parse().expect("a path"), session, now).expect("a visit");
+        let layout = Layout::new(&visit, Section::Deliveries, "Deliveries", data.open);
+        DeliveriesPage::new(layout, &visit, data).render().expect("a page")
+    }
+
+    #[test]
+    fn what_failed_comes_first_with_its_answers_and_next_try() {
+        let html = html(&data());
+        insta::assert_snapshot!(words_of(&html));
+        assert!(
+            !html.contains("<script>\"") && !html.contains("<b>taken") && !html.contains("<bdi><script>"),
+            "{html}"
+        );
+    }
+
+    #[test]
+    fn what_was_asked_for_again_is_not_offered_again() {
+        let action = Action {
+            id: "a".to_owned(),
+            incident: "7f3c".to_owned(),
+            kind: ActionKind::SendAgain,
+            actor: "ada".to_owned(),
+            reason: String::new(),
+            until: None,
+            payload: r#"{"delivery":"msg_pagerduty"}"#.to_owned(),
+            asked_at: now(),
+        };
+        let html = html(&Data { waiting: vec![action], ..data() });
+        assert!(html.contains("asked for, waiting for the alerter"), "{html}");
+        assert!(!html.contains("/deliveries/msg_pagerduty/again"));
+        assert!(!html.contains("/deliveries/msg_lake/again"), "it is still tried by itself");
+        assert!(html.contains("/deliveries/msg_ops/again"));
+    }
+
+    #[test]
+    fn nothing_sent_says_so() {
+        let html = html(&Data { attempts: Vec::new(), tally: Vec::new(), ..data() });
+        assert!(
+            html.contains("Nobody had to be told anything") && html.contains("Nothing was sent"),
+            "{html}"
+        );
     }
 }

@@ -7,7 +7,7 @@ mod evidence;
 mod forms;
 mod picture;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 pub(crate) mod timeline;
 mod view;
 pub(crate) mod words;

@@ -239,3 +239,123 @@ fn acted(incident: &Incident, waiting: &[Action], range: &TimeRange) -> Markup {
     }
     Markup(parts.join("<br>"))
 }
+
+#[cfg(test)]
+mod tests {
+    use domain::action::ActionKind;
+    use domain::evaluation::Cause;
+    use domain::incident::By;
+    use domain::time::HOUR;
+
+    use super::*;
+    use crate::pages::incident::tests::words_of;
+    use crate::visit::{Now, Session};
+
+    fn now() -> Instant {
+        "2026-11-20T14:43:10Z".parse().expect("an instant")
+    }
+
+    fn visit(address: &str) -> Visit {
+        let session = Session { person: String::new(), csrf: "token".to_owned() };
+        let now = Now { at: now(), usual: HOUR * 6 };
+        Visit::parse(&address.parse().expect("an address"), session, now).expect("a visit")
+    }
+
+    fn incident(id: &str, title: &str, hours_ago: u32) -> Incident {
+        let since = now().saturating_sub(HOUR * hours_ago);
+        Incident {
+            id: id.to_owned(),
+            model: "flights".to_owned(),
+            environment: "production".to_owned(),
+            cause: Cause::Data,
+            severity: Severity::Page,
+            title: title.to_owned(),
+            since,
+            opened_at: since,
+            updated_at: since,
+            acknowledged: None,
+            silenced_until: None,
+            resolved: None,
+            marked_false: None,
+            retraining_requested_at: None,
+            findings: Vec::new(),
+            events: 1,
+        }
+    }
+
+    fn by(actor: &str, hours_ago: u32) -> Option<By> {
+        Some(By {
+            at: now().saturating_sub(HOUR * hours_ago),
+            actor: actor.to_owned(),
+            reason: String::new(),
+        })
+    }
+
+    fn data() -> Data {
+        let open = incident("a", "wind_speed moved at origin = JFK since 13:43 UTC, 20 November", 1);
+        let ticket = Incident {
+            severity: Severity::Ticket,
+            ..incident("b", "traffic is not as usual since 12:43 UTC", 2)
+        };
+        let ended = Incident {
+            acknowledged: by("ada", 29),
+            resolved: by("leeway", 28),
+            ..incident("c", "temp is missing since 08:43 UTC, 19 November", 30)
+        };
+        let wrong = Incident {
+            resolved: by("ada", 47),
+            marked_false: by("ada", 47),
+            ..incident("d", "<script>alert(1)</script> since 18 November 2026", 50)
+        };
+        let mut incidents = vec![wrong, ticket, ended, open];
+        sort(&mut incidents);
+        let waiting = Action {
+            id: "w".to_owned(),
+            incident: "a".to_owned(),
+            kind: ActionKind::Acknowledge,
+            actor: "ada".to_owned(),
+            reason: String::new(),
+            until: None,
+            payload: String::new(),
+            asked_at: now(),
+        };
+        let open = OpenIncidents { pages: 1, tickets: 1, false_pages: 1 };
+        Data { now: now(), open, incidents, waiting: vec![waiting] }
+    }
+
+    fn html(address: &str, data: &Data) -> String {
+        let visit = visit(address);
+        let layout = Layout::new(&visit, Section::Incidents, "Incidents", data.open);
+        IncidentsPage::new(layout, &visit, data).render().expect("a page")
+    }
+
+    #[test]
+    fn open_pages_come_first_and_each_says_who_acted() {
+        let html = html("/incidents?model=flights", &data());
+        insta::assert_snapshot!(words_of(&html));
+        assert!(!html.contains("<script>alert"), "{html}");
+        assert!(html.contains("/incidents/c?do=mark_false") && !html.contains("/incidents/d?do=mark_false"));
+    }
+
+    #[test]
+    fn an_empty_list_says_so() {
+        let html =
+            html("/incidents", &Data { incidents: Vec::new(), open: OpenIncidents::default(), ..data() });
+        assert!(html.contains("Nothing is open") && html.contains("No incident fits"), "{html}");
+    }
+
+    #[test]
+    fn what_the_address_asks_for_is_checked() {
+        assert_eq!(
+            asked(&visit("/incidents?state=open&severity=page")).expect("understood").open,
+            Some(true)
+        );
+        assert!(asked(&visit("/incidents?state=ajar")).is_err());
+        assert!(
+            asked(&visit("/incidents?severity=loud"))
+                .expect_err("no severity")
+                .to_string()
+                .contains("known: ticket")
+        );
+    }
+}

@@ -205,9 +205,9 @@ fn joined(points: Vec<Point>) -> Vec<Point> {
             continue;
         }
         let (Some(first), Some(last)) = (points[from].value, points[to].value) else { continue };
-        for between in from + 1..to {
-            let part = (between - from) as f64 / (to - from) as f64;
-            points[between].value = Some(first + (last - first) * part);
+        for (step, point) in points[from..to].iter_mut().enumerate().skip(1) {
+            let part = step as f64 / (to - from) as f64;
+            point.value = Some(first + (last - first) * part);
         }
     }
     points

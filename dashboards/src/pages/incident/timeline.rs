@@ -196,7 +196,7 @@ fn by_kind(attempt: &Attempt) -> String {
     if is_named_by_kind(attempt) { String::new() } else { format!(" by {}", escape(&kind_of(&attempt.kind))) }
 }
 
-fn is_named_by_kind(attempt: &Attempt) -> bool {
+pub fn is_named_by_kind(attempt: &Attempt) -> bool {
     attempt.channel.is_empty() || attempt.channel.eq_ignore_ascii_case(&attempt.kind)
 }
 

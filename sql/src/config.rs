@@ -37,6 +37,21 @@ pub struct Retention {
     pub hours_days: u32,
 }
 
+impl Retention {
+    /// Within these ClickHouse counts right: its `DateTime` ends in 2106, and a row whose expiry lies beyond expires at once.
+    const DAYS: std::ops::RangeInclusive<u32> = 1..=10_000;
+
+    fn by_key(&self) -> [(&'static str, u32); 4] {
+        let Self { events_days, rejected_days, minutes_days, hours_days } = *self;
+        [
+            ("retention.events_days", events_days),
+            ("retention.rejected_days", rejected_days),
+            ("retention.minutes_days", minutes_days),
+            ("retention.hours_days", hours_days),
+        ]
+    }
+}
+
 impl Default for Retention {
     fn default() -> Self {
         Self { events_days: 90, rejected_days: 30, minutes_days: 35, hours_days: 400 }
@@ -93,6 +108,12 @@ impl Config {
         if !self.url.is_empty() && !self.url.starts_with("http://") && !self.url.starts_with("https://") {
             return wrong("url", format!("\"{}\" must begin with http:// or https://", self.url));
         }
+        for (key, days) in self.retention.by_key() {
+            if !Retention::DAYS.contains(&days) {
+                let (least, most) = (Retention::DAYS.start(), Retention::DAYS.end());
+                return wrong(key, format!("{days} days are not between {least} and {most}"));
+            }
+        }
         if self.retention.hours_days < self.retention.minutes_days {
             return wrong("retention.hours_days", "must not be less than retention.minutes_days".to_owned());
         }
@@ -125,6 +146,15 @@ mod tests {
         let config = Config { database: "x; DROP".to_owned(), ..Config::default() };
         assert!(config.check().expect_err("no plain name").to_string().starts_with("clickhouse.database"));
         assert_eq!(Config::default().check(), Ok(()));
+    }
+
+    #[test]
+    fn a_retention_that_would_delete_everything_at_once_is_refused() {
+        for days in [0, 36_500] {
+            let retention = Retention { hours_days: days, ..Retention::default() };
+            let error = Config { retention, ..Config::default() }.check().expect_err("out of range");
+            assert!(error.to_string().starts_with("clickhouse.retention.hours_days: "), "{error}");
+        }
     }
 
     #[test]

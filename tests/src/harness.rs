@@ -98,6 +98,13 @@ fn config_on(engine: &Engine) -> sql::Config {
         password: engine.password().to_owned(),
         database: format!("test_{}", uuid::Uuid::new_v4().simple()),
         embedded: true,
+        // The days of tests are written down; they must not expire when the machine's clock has moved on.
+        retention: sql::config::Retention {
+            events_days: 7_000,
+            rejected_days: 7_000,
+            minutes_days: 7_000,
+            hours_days: 7_000,
+        },
         ..sql::Config::default()
     }
 }

@@ -107,8 +107,25 @@ async fn retention_follows_the_configuration() {
     let predictions = text(&store, &format!("{definition}'predictions'")).await;
     assert!(predictions.contains("toIntervalDay(7)"), "{predictions}");
     let minutes = text(&store, &format!("{definition}'signal_minutes'")).await;
-    assert!(minutes.contains("toIntervalDay(35)"), "{minutes}");
+    assert!(minutes.contains("toIntervalDay(7000)"), "{minutes}");
     assert!(migrate(&shorter).await.expect("nothing to do").retained.is_empty());
+}
+
+/// History that is imported tells of long ago; it is kept as long as everything else that was written today.
+#[tokio::test]
+async fn rows_expire_by_when_they_were_written_and_not_by_what_they_tell_of() {
+    let mut config = fresh_config();
+    config.retention.events_days = 30;
+    let store = Store::connect(&config).expect("a sound configuration");
+    migrate(&store).await.expect("applied");
+    let client = client(&store);
+    let insert = "INSERT INTO predictions (id, model, timestamp, received_at) SELECT {id:String}, 'm', \
+                  now() - toIntervalDay(4000), now() - toIntervalDay({days:UInt32})";
+    for (id, days) in [("old", 31), ("new", 29)] {
+        client.query(insert).param("id", id).param("days", days).execute().await.expect("inserted");
+    }
+    client.query("OPTIMIZE TABLE predictions FINAL").execute().await.expect("merged");
+    assert_eq!(text(&store, "SELECT id FROM predictions").await, "new");
 }
 
 /// On a cluster the same files become replicated and distributed tables; the engine reads every one of them.

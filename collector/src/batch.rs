@@ -11,7 +11,7 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray,
 use arrow::error::ArrowError;
 use domain::signal::TAG;
 
-use self::columns::{instants, keyed, list, lists, named, tags, vectors};
+use self::columns::{instants, keyed, list, lists, named, tags, texts, vectors};
 pub use self::span::{Span, spans};
 use crate::count::{Segments, SignalNumbers, Tally, count};
 use crate::dictionary::Dictionary;
@@ -55,13 +55,13 @@ pub fn predictions(events: &[Prediction], known: &Known) -> Result<Counted, Arro
             (stream.rows[0] as usize, tally)
         })
         .collect();
-    let mut columns = event_columns(&table);
-    columns.extend(count_columns(events.len(), &tallies, &segments, &table.signals));
     let summaries = streams
         .iter()
         .zip(&tallies)
         .map(|(stream, (_, tally))| summary(&table, stream, tally, known))
         .collect();
+    let mut columns = event_columns(&mut table);
+    columns.extend(count_columns(events.len(), &tallies, &segments, &table.signals));
     Ok(Counted { batch: RecordBatch::try_new(sql::intake::schema(), columns)?, streams: summaries })
 }
 
@@ -85,13 +85,15 @@ fn summary(table: &Table<'_>, stream: &Stream<'_>, tally: &Tally, known: &Known)
     }
 }
 
-fn event_columns(table: &Table<'_>) -> Vec<ArrayRef> {
+/// The columns of the events; takes the entries out of the table, which are large.
+fn event_columns(table: &mut Table<'_>) -> Vec<ArrayRef> {
     let events = table.events;
+    let (numbers, categories) = (table.numbers.take(), table.categories.take());
     let text = |of: fn(&Prediction) -> &str| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(events.iter().map(of)))
     };
-    let signals: ArrayRef = Arc::new(StringArray::from_iter_values(table.signals.texts()));
-    let categories = columns::dictionary_values(&table.categories.values, &table.categories_seen);
+    let signals = texts(&table.signals);
+    let seen = &table.categories_seen;
     vec![
         text(|event| &event.id),
         named(events, |event| &event.model),
@@ -99,8 +101,8 @@ fn event_columns(table: &Table<'_>) -> Vec<ArrayRef> {
         named(events, |event| &event.environment),
         instants(events.iter().map(|event| event.timestamp)),
         instants(events.iter().map(|event| event.received_at)),
-        keyed(&table.numbers, &signals, Arc::new(Float64Array::from(table.numbers.values.clone()))),
-        keyed(&table.categories, &signals, categories),
+        keyed(numbers, &signals, |values| Arc::new(Float64Array::from(values))),
+        keyed(categories, &signals, |values| columns::dictionary_values(values, seen)),
         vectors(events),
         lists(events),
         tags(events),
@@ -189,14 +191,14 @@ pub fn outcomes(outcomes: &[Outcome]) -> Result<RecordBatch, ArrowError> {
         }
         categories.end_row();
     }
-    let names: ArrayRef = Arc::new(StringArray::from_iter_values(signals.texts()));
+    let names = texts(&signals);
     let columns: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(outcomes.iter().map(|outcome| &outcome.id))),
         named(outcomes, |outcome| &outcome.model),
         instants(outcomes.iter().map(|outcome| outcome.timestamp)),
         instants(outcomes.iter().map(|outcome| outcome.received_at)),
-        keyed(&numbers, &names, Arc::new(Float64Array::from(numbers.values.clone()))),
-        keyed(&categories, &names, columns::dictionary_values(&categories.values, &seen)),
+        keyed(numbers, &names, |values| Arc::new(Float64Array::from(values))),
+        keyed(categories, &names, |values| columns::dictionary_values(values, &seen)),
         named(outcomes, |outcome| &outcome.source),
     ];
     RecordBatch::try_new(sql::outcomes::schema(), columns)

@@ -150,6 +150,10 @@ fn read<E>(
     finish: impl FnOnce(Draft<'_>) -> Result<E, (Problem, String)>,
 ) -> Result<E, (Problem, String)> {
     let mut draft = Draft::new(kind, names);
+    // Looked at once as a whole, not string by string.
+    let Ok(text) = std::str::from_utf8(text) else {
+        return Err((Problem::of("", "is not written in UTF-8; JSON must be"), String::new()));
+    };
     match fields::read(text, &mut draft) {
         Ok(()) => finish(draft),
         Err(error) => {

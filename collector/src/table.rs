@@ -28,6 +28,11 @@ impl<V> Entries<V> {
         self.offsets.push(i32::try_from(self.keys.len()).expect("a batch is bounded far below 2^31 entries"));
     }
 
+    /// The entries themselves; what is left has rows without any.
+    pub fn take(&mut self) -> Self {
+        std::mem::replace(self, Self::with_capacity(0, 0))
+    }
+
     /// The entries of one row.
     pub fn row(&self, row: usize) -> impl Iterator<Item = (u32, &V)> {
         let range = self.offsets[row] as usize..self.offsets[row + 1] as usize;

@@ -23,12 +23,17 @@ pub fn instants(instants: impl Iterator<Item = Instant>) -> ArrayRef {
 pub fn named<E>(events: &[E], of: impl Fn(&E) -> &Name) -> ArrayRef {
     let mut names = Dictionary::default();
     let keys: Vec<i32> = events.iter().map(|event| names.index(of(event)) as i32).collect();
-    dictionary_values(&keys, &names)
+    dictionary_values(keys, &names)
 }
 
 /// Dictionary-encoded texts.
-pub fn dictionary_values(keys: &[i32], names: &Dictionary<'_>) -> ArrayRef {
-    dictionary_array(keys.to_vec(), &(Arc::new(StringArray::from_iter_values(names.texts())) as ArrayRef))
+pub fn dictionary_values(keys: Vec<i32>, names: &Dictionary<'_>) -> ArrayRef {
+    dictionary_array(keys, &texts(names))
+}
+
+/// The texts of a dictionary, in the order of their numbers.
+pub fn texts(names: &Dictionary<'_>) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(names.texts()))
 }
 
 fn dictionary_array(keys: Vec<i32>, names: &ArrayRef) -> ArrayRef {
@@ -40,9 +45,9 @@ fn dictionary_array(keys: Vec<i32>, names: &ArrayRef) -> ArrayRef {
 }
 
 /// A map column whose keys are `names`.
-pub fn keyed<V>(entries: &Entries<V>, names: &ArrayRef, values: ArrayRef) -> ArrayRef {
-    let keys = dictionary_array(entries.keys.clone(), names);
-    map(entries.offsets.clone(), keys, values)
+pub fn keyed<V>(entries: Entries<V>, names: &ArrayRef, values: impl FnOnce(Vec<V>) -> ArrayRef) -> ArrayRef {
+    let Entries { offsets, keys, values: entries } = entries;
+    map(offsets, dictionary_array(keys, names), values(entries))
 }
 
 fn map(offsets: Vec<i32>, keys: ArrayRef, values: ArrayRef) -> ArrayRef {
@@ -90,7 +95,7 @@ fn map_of_lists<T>(
         entries.end_row();
     }
     let lists = list(OffsetBuffer::from_lengths(lengths), values(items));
-    keyed(&entries, &(Arc::new(StringArray::from_iter_values(names.texts())) as ArrayRef), lists)
+    keyed(entries, &texts(&names), |_| lists)
 }
 
 pub fn vectors(events: &[Prediction]) -> ArrayRef {
@@ -114,6 +119,5 @@ pub fn tags(events: &[Prediction]) -> ArrayRef {
         }
         entries.end_row();
     }
-    let values = Arc::new(StringArray::from_iter_values(entries.values.iter()));
-    keyed(&entries, &(Arc::new(StringArray::from_iter_values(names.texts())) as ArrayRef), values)
+    keyed(entries, &texts(&names), |values| Arc::new(StringArray::from_iter_values(values)))
 }

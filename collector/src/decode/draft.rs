@@ -85,6 +85,7 @@ pub struct Draft<'n> {
 impl<'n> Draft<'n> {
     pub fn new(kind: Kind, names: &'n mut Names) -> Self {
         names.begin();
+        let (numbers, categories) = names.expected;
         Self {
             kind,
             names,
@@ -97,8 +98,8 @@ impl<'n> Draft<'n> {
             error: String::new(),
             trace_id: String::new(),
             sections: Vec::new(),
-            numbers: Vec::new(),
-            categories: Vec::new(),
+            numbers: Vec::with_capacity(numbers),
+            categories: Vec::with_capacity(categories),
             vectors: Vec::new(),
             lists: Vec::new(),
             tags: Vec::new(),
@@ -295,6 +296,7 @@ impl<'n> Draft<'n> {
         let age = |at: Instant| timestamp.millis().saturating_sub(at.millis()) as f64 / 1_000.0;
         self.numbers.extend(ages.into_iter().map(|(name, at)| (name, age(at))));
         self.find_twins();
+        self.names.expected = (self.numbers.len(), self.categories.len());
         let environment = match self.environment.take() {
             Some(environment) => Some(environment),
             None => self.name("environment", DEFAULT_ENVIRONMENT),

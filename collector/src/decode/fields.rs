@@ -32,8 +32,8 @@ const OUTCOME: [&str; 4] = ["id", "model", "timestamp", "outcome"];
 ///
 /// # Errors
 /// Where the text is no JSON; whatever else is wrong is noted in the draft.
-pub fn read(text: &[u8], draft: &mut Draft<'_>) -> Result<(), serde_json::Error> {
-    let mut deserializer = serde_json::Deserializer::from_slice(text);
+pub fn read(text: &str, draft: &mut Draft<'_>) -> Result<(), serde_json::Error> {
+    let mut deserializer = serde_json::Deserializer::from_str(text);
     deserializer.deserialize_any(Event { draft })?;
     deserializer.end()
 }

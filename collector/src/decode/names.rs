@@ -25,6 +25,8 @@ pub struct Names {
     next: usize,
     /// Whether a signal of this event was not where it was looked for; only then can one have come twice.
     irregular: bool,
+    /// How many numbers and categories the event before had: the next one mostly has as many.
+    pub(super) expected: (usize, usize),
     /// The name that is being read, as far as nesting has come: `feature.address.city`.
     pub(super) path: String,
 }

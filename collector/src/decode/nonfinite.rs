@@ -1,29 +1,27 @@
 //! Bare `NaN`, `Infinity` and `-Infinity`, which some senders write although JSON has no such numbers.
 
 /// The same text with these words in quotes; `None` where none stands outside strings.
-pub fn quoted(text: &[u8]) -> Option<Vec<u8>> {
-    const WORDS: [&[u8]; 3] = [b"NaN", b"-Infinity", b"Infinity"];
-    let mut out = Vec::with_capacity(text.len() + 16);
+pub fn quoted(text: &str) -> Option<String> {
+    const WORDS: [&str; 3] = ["NaN", "-Infinity", "Infinity"];
+    let mut out = String::with_capacity(text.len() + 16);
     let (mut in_string, mut escaped, mut found) = (false, false, false);
     let mut rest = text;
-    while let Some((byte, after)) = rest.split_first() {
-        let word = if in_string { None } else { WORDS.iter().find(|word| rest.starts_with(word)) };
+    while let Some(next) = rest.chars().next() {
+        let word = if in_string { None } else { WORDS.iter().find(|word| rest.starts_with(**word)) };
         if let Some(word) = word {
-            out.push(b'"');
-            out.extend_from_slice(word);
-            out.push(b'"');
+            out.extend(["\"", word, "\""]);
             rest = rest.get(word.len()..).unwrap_or_default();
             found = true;
             continue;
         }
-        match byte {
+        match next {
             _ if escaped => escaped = false,
-            b'\\' if in_string => escaped = true,
-            b'"' => in_string = !in_string,
+            '\\' if in_string => escaped = true,
+            '"' => in_string = !in_string,
             _ => {}
         }
-        out.push(*byte);
-        rest = after;
+        out.push(next);
+        rest = rest.get(next.len_utf8()..).unwrap_or_default();
     }
     found.then_some(out)
 }
@@ -44,9 +42,9 @@ mod tests {
 
     #[test]
     fn only_words_outside_strings_are_quoted() {
-        let text = br#"{"NaN \" NaN": NaN, "b": [-Infinity, Infinity]}"#;
-        let expected = br#"{"NaN \" NaN": "NaN", "b": ["-Infinity", "Infinity"]}"#;
-        assert_eq!(quoted(text).as_deref(), Some(expected.as_slice()));
-        assert_eq!(quoted(br#"{"a": "NaN"}"#), None);
+        let text = r#"{"NaN \" NaN": NaN, "b": [-Infinity, Infinity]}"#;
+        let expected = r#"{"NaN \" NaN": "NaN", "b": ["-Infinity", "Infinity"]}"#;
+        assert_eq!(quoted(text).as_deref(), Some(expected));
+        assert_eq!(quoted(r#"{"a": "NaN"}"#), None);
     }
 }

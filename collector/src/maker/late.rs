@@ -62,9 +62,11 @@ impl Maker {
     pub(super) async fn correct_late(&self) -> Result<(), sql::Error> {
         for stray in self.late.all() {
             let now = self.clock.now();
-            let written_at = self.store.last_received(&stray.model, stray.interval).await?.max(stray.since);
-            let is_quiet = now >= written_at.saturating_add(self.config.settle());
-            if !is_quiet && now < stray.since.saturating_add(self.config.settle() * PATIENCE) {
+            let settle = self.config.settle();
+            let lately = Interval::new(now.saturating_sub(settle), now.saturating_add(MINUTE));
+            let is_quiet = now >= stray.since.saturating_add(settle)
+                && self.store.minutes_moving(&stray.model, stray.interval, lately).await?.is_empty();
+            if !is_quiet && now < stray.since.saturating_add(settle * PATIENCE) {
                 continue;
             }
             let known = self.grids.fresh_for(now).await?.model(&stray.model);

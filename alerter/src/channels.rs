@@ -76,7 +76,7 @@ impl Config {
         };
         let wanted = if stated.is_empty() { usual } else { stated };
         let kinds = wanted.iter().filter(|kind| can.contains(kind)).copied().collect();
-        Hearing { kinds, quietens: quietens.to_vec() }
+        Hearing { kinds, quietens: quietens.to_vec(), follows: matches!(self, Self::Webhook(_)) }
     }
 
     /// Reads secrets that stand in files of their own, and makes the channel ready to send.

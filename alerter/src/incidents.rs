@@ -279,7 +279,7 @@ impl Incidents {
         title::worst_first(&mut findings);
         let title = match kind {
             EventKind::Updated | EventKind::Escalated => {
-                title::title(&findings, &case.unit_slips, look.window)
+                title::title(&case.at_worst(), &case.unit_slips, look.window)
             }
             _ => case.incident.title.clone(),
         };

@@ -8,8 +8,9 @@ use std::time::Duration;
 
 use domain::contract::Contract;
 use domain::evaluation::Severity;
-use domain::incident::{EventKind, Incident, IncidentEvent, fold};
+use domain::incident::{EventKind, Finding, Incident, IncidentEvent, fold};
 
+use crate::incidents::case::grew;
 use crate::notice::Notice;
 use crate::routes::Routes;
 
@@ -32,6 +33,8 @@ pub struct Hearing {
     pub kinds: Vec<EventKind>,
     /// Events that quieten somebody who was called before: they are sent in a silence as well.
     pub quietens: Vec<EventKind>,
+    /// Whether it follows every update; others hear of those that bring something worse.
+    pub follows: bool,
 }
 
 /// One channel that hears of an event.
@@ -57,6 +60,23 @@ pub struct Planner {
     known: BTreeMap<String, Known>,
 }
 
+/// What an event brings.
+#[derive(Clone, Copy)]
+struct News {
+    /// The first word about the incident.
+    first: bool,
+    worse: bool,
+}
+
+/// Whether an event brings a finding that did not stand before, or one whose number grew.
+fn is_worse(before: &Incident, event: &IncidentEvent) -> bool {
+    let is_known = |finding: &Finding| {
+        let same = before.findings.iter().find(|known| known.subject == finding.subject && known.standing);
+        same.is_some_and(|known| !grew(known.value, finding.value))
+    };
+    event.findings.iter().any(|finding| finding.standing && !is_known(finding))
+}
+
 /// Whether an event says that an incident stands, so that whoever hears it first learns of the incident.
 pub fn begins(kind: EventKind) -> bool {
     matches!(kind, EventKind::Opened | EventKind::Updated | EventKind::Escalated | EventKind::Unsilenced)
@@ -75,6 +95,7 @@ impl Planner {
         if event.sequence <= known.incident.events && event.sequence > 1 {
             return Vec::new();
         }
+        let worse = is_worse(&known.incident, event);
         known.incident.apply(event);
         known.severities.insert(event.severity);
         let current = event.recorded_at.since(event.at) <= policy.notify_within;
@@ -82,10 +103,11 @@ impl Planner {
             return Vec::new();
         }
         let first = begins(event.kind) && !known.begun && !known.history;
+        let news = News { first, worse };
         known.begun |= first;
         // A retraining may be asked for because of what history shows.
         if known.begun || event.kind == EventKind::RetrainingRequested {
-            return policy.told(known, event, first);
+            return policy.told(known, event, news);
         }
         Vec::new()
     }
@@ -132,13 +154,14 @@ impl Policy {
         self.routes.channels(model, owner, severity)
     }
 
-    /// Whoever wants to hear of beginnings hears of the `first` event, whatever its kind.
-    fn told(&self, known: &Known, event: &IncidentEvent, first: bool) -> Vec<Told> {
+    fn told(&self, known: &Known, event: &IncidentEvent, news: News) -> Vec<Told> {
         let silenced = known.incident.is_silenced_at(event.recorded_at);
         let hears = self.channels(known).into_iter().filter_map(|channel| {
             let hearing = self.hears.get(channel)?;
             let wants = |kind| hearing.kinds.contains(&kind);
-            let heard = wants(event.kind) || (first && wants(EventKind::Opened));
+            let idle = event.kind == EventKind::Updated && !news.worse && !hearing.follows;
+            // Whoever wants to hear of beginnings hears of the first word, whatever its kind.
+            let heard = (wants(event.kind) && !idle) || (news.first && wants(EventKind::Opened));
             let held_back = silenced && !hearing.quietens.contains(&event.kind);
             heard.then(|| Told { channel: channel.to_owned(), held_back })
         });
@@ -172,8 +195,11 @@ mod tests {
     use domain::time::{HOUR, Instant};
 
     fn policy() -> Policy {
-        let all =
-            |quietens: &[EventKind]| Hearing { kinds: EventKind::ALL.to_vec(), quietens: quietens.to_vec() };
+        let all = |quietens: &[EventKind]| Hearing {
+            kinds: EventKind::ALL.to_vec(),
+            quietens: quietens.to_vec(),
+            follows: true,
+        };
         Policy {
             routes: Routes {
                 routes: vec![crate::routes::Route {
@@ -245,7 +271,7 @@ mod tests {
     fn who_wants_no_updates_hears_of_one_that_is_the_first_word() {
         let mut policy = policy();
         let kinds = vec![EventKind::Opened, EventKind::Resolved];
-        policy.hears.insert("mail".to_owned(), Hearing { kinds, quietens: Vec::new() });
+        policy.hears.insert("mail".to_owned(), Hearing { kinds, quietens: Vec::new(), follows: true });
         let mut planner = Planner::new(policy);
         let mut late = samples::event(1, EventKind::Opened);
         late.recorded_at = late.at.saturating_add(2 * HOUR);
@@ -253,5 +279,23 @@ mod tests {
         assert_eq!(told(&mut planner, &samples::event(2, EventKind::Updated)).len(), 1);
         assert_eq!(told(&mut planner, &samples::event(3, EventKind::Updated)), []);
         assert_eq!(told(&mut planner, &samples::event(4, EventKind::Resolved)).len(), 1);
+    }
+
+    #[test]
+    fn people_hear_of_updates_that_bring_something_worse() {
+        let mut policy = policy();
+        if let Some(hearing) = policy.hears.get_mut("mail") {
+            hearing.follows = false;
+        }
+        let mut planner = Planner::new(policy);
+        told(&mut planner, &samples::event(1, EventKind::Opened));
+        let mut better = samples::event(2, EventKind::Updated);
+        better.findings[0].standing = false;
+        assert_eq!(told(&mut planner, &better), []);
+        let worse = samples::event(3, EventKind::Updated);
+        assert_eq!(told(&mut planner, &worse).len(), 1, "it stands again");
+        let mut grown = samples::event(4, EventKind::Updated);
+        grown.findings[2].value *= 2.0;
+        assert_eq!(told(&mut planner, &grown).len(), 1);
     }
 }

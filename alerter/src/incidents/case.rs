@@ -13,7 +13,7 @@ use domain::time::{DAY, HOUR, Instant};
 /// every event; the worst 200 tell the story, and what recovered makes room.
 pub const MOST_FINDINGS: usize = 200;
 
-/// A number moved materially when it changed by more than this share of what was last said.
+/// A number grew materially when it is larger than what was last said by more than this share of it.
 const MATERIAL: f64 = 0.25;
 
 /// Updates thin out: the first may come a quarter of a window after the last change, and the wait doubles with each
@@ -58,6 +58,9 @@ pub struct Case {
     /// The last retraining that it asked for failed.
     pub retraining_failed: bool,
     pub unit_slips: UnitSlips,
+    /// Each finding as it was at its worst in what was told: what the title speaks of, so that it stays when the
+    /// numbers get better.
+    worst: Vec<Finding>,
     last_change: Instant,
     changed: bool,
 }
@@ -72,6 +75,7 @@ impl Case {
             held_back: None,
             retraining_failed: false,
             unit_slips: UnitSlips::new(),
+            worst: Vec::new(),
             last_change: event.at,
             changed: false,
             incident,
@@ -92,6 +96,7 @@ impl Case {
                 self.last_change = event.at;
                 self.changed = false;
                 self.live.clone_from(&self.incident.findings);
+                self.worst = self.at_worst();
             }
             EventKind::RetrainingHeldBack => self.held_back = Some(event.reason.clone()),
             EventKind::RetrainingRequested => self.retraining_failed = false,
@@ -131,6 +136,20 @@ impl Case {
     /// The end of the last window that any of its findings knows.
     pub fn last_window(&self) -> Instant {
         self.live.iter().map(|finding| finding.window_end).max().unwrap_or(self.incident.opened_at)
+    }
+
+    /// Its findings, each at its worst; no more than an incident keeps.
+    pub fn at_worst(&self) -> Vec<Finding> {
+        let mut worst = self.worst.clone();
+        for finding in self.standing() {
+            match worst.iter().position(|known| known.subject == finding.subject) {
+                Some(place) if is_worse(finding, &worst[place]) => worst[place].clone_from(finding),
+                Some(_) => {}
+                None if worst.len() < MOST_FINDINGS => worst.push(finding.clone()),
+                None => {}
+            }
+        }
+        worst
     }
 
     /// What is wrong with the data themselves, in words: a new model would learn it. `None` where values moved and
@@ -182,7 +201,7 @@ impl Case {
         match (finding.standing, evaluation.verdict) {
             (true, verdict) if verdict.is_alarm() => {
                 *finding = Finding { since: finding.since.min(evaluation.since), ..finding_of(evaluation) };
-                self.changed |= !explained && said.is_some_and(|said| is_material(said, evaluation.value));
+                self.changed |= !explained && said.is_some_and(|said| grew(said, evaluation.value));
             }
             (false, Verdict::OffCourse) => {
                 *finding = finding_of(evaluation);
@@ -243,8 +262,13 @@ impl Mark {
     }
 }
 
-fn is_material(said: f64, now: f64) -> bool {
-    (now - said).abs() > MATERIAL * said.abs().max(f64::MIN_POSITIVE)
+/// Whether a number is materially larger than what was last said. That it gets better is said when it is over.
+pub fn grew(said: f64, now: f64) -> bool {
+    now - said > MATERIAL * said.abs().max(f64::MIN_POSITIVE)
+}
+
+fn is_worse(finding: &Finding, known: &Finding) -> bool {
+    (finding.severity, finding.value) > (known.severity, known.value)
 }
 
 /// Missing or invalid values explain why the rest of a signal's values look different: its drift says nothing more.

@@ -15,7 +15,7 @@ const WIND: &str = "feature.wind_speed";
 const SCORE: &str = "prediction.score";
 
 /// What a watch says of a subject from one window to another, one letter a window, as the analyzer would judge:
-/// `.` on course, `!` off course, `~` recovering, ` ` nothing.
+/// `.` on course, `!` off course, `*` off course by as much as the window's number says, `~` recovering, ` ` nothing.
 struct Course {
     subject: Subject,
     verdicts: &'static str,
@@ -29,13 +29,19 @@ impl Course {
     fn at(&self, n: u32) -> Option<Evaluation> {
         let letters = self.verdicts.as_bytes();
         let verdict = match letters.get(n as usize)? {
-            b'!' => Verdict::OffCourse,
+            b'!' | b'*' => Verdict::OffCourse,
             b'~' => Verdict::Recovering,
             b'.' => Verdict::OnCourse,
             _ => return None,
         };
         let run = letters[..=n as usize].iter().rev().take_while(|letter| **letter != b'.').count() as u32;
-        Some(evaluation(self.subject.clone(), verdict, (n + 1).saturating_sub(run.max(1)), n))
+        let mut evaluation = evaluation(self.subject.clone(), verdict, (n + 1).saturating_sub(run.max(1)), n);
+        if letters[n as usize] == b'*' {
+            evaluation.value = 0.2 * f64::from((n * 7 + 3) % 11 + 1);
+            evaluation.severity =
+                Severity::of(evaluation.subject.monitor, &evaluation.subject.signal, evaluation.value);
+        }
+        Some(evaluation)
     }
 }
 
@@ -149,10 +155,35 @@ fn a_title_says_what_where_and_since_when() {
         course(Monitor::Missing, WIND, "", "............!!"),
     ];
     let titles: Vec<String> = story(&courses).into_iter().map(|event| event.title).collect();
-    assert_eq!(
-        titles,
-        ["temp is missing at origin = JFK, and 1 more signal moved since 06:40 UTC, 21 November"]
-    );
+    assert_eq!(titles, ["temp is missing at origin = JFK (and 1 more signal) since 06:40 UTC, 21 November"]);
+}
+
+#[test]
+fn a_title_speaks_of_the_worst_also_when_it_gets_better() {
+    let missing = |n, value: f64, verdict| {
+        let mut evaluation = evaluation(subject(Monitor::Missing, TEMP, "origin=JFK"), verdict, 0, n);
+        evaluation.value = value;
+        evaluation.severity = Severity::of(Monitor::Missing, TEMP, value);
+        evaluation
+    };
+    let mut incidents = Incidents::new(rules());
+    let mut titles = Vec::new();
+    let windows = [(0.049, Verdict::OffCourse), (1.0, Verdict::OffCourse), (0.4, Verdict::Recovering)];
+    for (n, (value, verdict)) in (0..).zip(windows.into_iter().chain([(0.002, Verdict::OnCourse)])) {
+        let events = incidents.take(vec![missing(n, value, verdict)], now(n));
+        titles.extend(
+            events
+                .into_iter()
+                .map(|event| (event.kind, event.title.split(" since").next().unwrap_or("").to_owned())),
+        );
+    }
+    let at = |what: &str| format!("temp is {what} at origin = JFK");
+    let expected = [
+        (EventKind::Opened, at("missing in 4.9 % of events")),
+        (EventKind::Escalated, at("missing")),
+        (EventKind::Resolved, at("missing")),
+    ];
+    assert_eq!(titles, expected);
 }
 
 #[test]
@@ -306,7 +337,8 @@ fn a_page_stays_a_page() {
 
 /// Courses of a handful of subjects over some windows.
 fn courses() -> impl Strategy<Value = Vec<(Subject, Vec<u8>)>> {
-    let letters = prop_oneof![4 => Just(b'!'), 3 => Just(b'.'), 1 => Just(b'~'), 1 => Just(b' ')];
+    let letters =
+        prop_oneof![3 => Just(b'!'), 2 => Just(b'*'), 3 => Just(b'.'), 1 => Just(b'~'), 1 => Just(b' ')];
     // Runs, as there are in life: each letter stands for a few windows.
     let runs = prop::collection::vec((letters, 1_usize..8), 1..8);
     let verdicts = runs.prop_map(|runs| {

@@ -104,16 +104,11 @@ pub fn title(findings: &[Finding], slips: &UnitSlips, window: Duration) -> Strin
     };
     let more = match others {
         0 => String::new(),
-        1 => ", and 1 more signal moved".to_owned(),
-        n => format!(", and {n} more signals moved"),
+        1 => " (and 1 more signal)".to_owned(),
+        n => format!(" (and {n} more signals)"),
     };
     let what = phrase(lead, slips.get(&lead.subject).copied());
     format!("{what}{place}{more} since {}", moment(lead.since, window))
-}
-
-/// The title without the time: for where a time stands beside it.
-pub fn without_since(title: &str) -> &str {
-    title.rsplit_once(" since ").map_or(title, |(what, _)| what)
 }
 
 /// How many further signals stand, each counted once, the explained ones not at all.
@@ -160,14 +155,20 @@ fn reads(slip: UnitSlip) -> String {
     match slip {
         UnitSlip { factor, offset: 0.0 } if factor > 1.0 => format!("reads {factor:.1} times too high"),
         UnitSlip { factor, offset: 0.0 } if factor > 0.0 => {
-            format!("reads {} of what it should", percent(factor))
+            format!("reads {} of what it should", percent(factor).replace(".0 %", " %"))
         }
         _ => "reads in another unit".to_owned(),
     }
 }
 
+/// `96 %`, `1.2 %`, `0.03 %`.
 fn percent(share: f64) -> String {
-    format!("{:.0} %", 100.0 * share)
+    let percent = 100.0 * share;
+    match percent.abs() {
+        10.0.. => format!("{percent:.0} %"),
+        0.1.. => format!("{percent:.1} %"),
+        _ => format!("{percent:.2} %"),
+    }
 }
 
 /// `name`, cut in the middle of nothing: whole characters, with an ellipsis.

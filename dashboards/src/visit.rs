@@ -103,6 +103,12 @@ impl Visit {
         link(&self.path, &[self.range.query(), self.kept_except(&[key, "page", "format"]), changed])
     }
 
+    /// This very view from another time on, to the present.
+    pub fn over(&self, from: &str) -> String {
+        let zone = self.get("tz").map(|zone| format!("tz={}", path_part(zone))).unwrap_or_default();
+        link(&self.path, &[format!("from={from}"), zone, self.kept_except(&["page", "format"])])
+    }
+
     /// The parameters that are not about time and not in `except`, as a query string.
     pub fn kept_except(&self, except: &[&str]) -> String {
         self.kept(except)

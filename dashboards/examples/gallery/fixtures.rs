@@ -551,7 +551,12 @@ pub fn signal_data() -> signal::Data {
             .map(|segment| SegmentSeen { segment: segment.to_owned(), n: 900 })
             .to_vec(),
         watch: Watch::default(),
-        watches: vec![WatchSeen { watch: "hourly".to_owned(), baseline: "initial".to_owned(), windows: 72 }],
+        watches: vec![WatchSeen {
+            watch: "hourly".to_owned(),
+            baseline: "initial".to_owned(),
+            windows: 72,
+            compared: 72,
+        }],
         baseline: "profile, Jan–Mar".to_owned(),
         baselines: baselines(),
         range: range(),

@@ -130,6 +130,8 @@ impl Line<'_> {
         let most = known.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let (low, high) = match () {
             () if known.is_empty() => (0.0, 1.0),
+            // A share that is always nothing needs no axis up to everything.
+            () if self.from_zero && most <= 0.0 && self.unit == Unit::Share => (0.0, 0.01),
             () if self.from_zero => (0.0, rounded_up(most)),
             () => {
                 let air = (most - least).max(most.abs() * 0.02).max(1e-9) * 0.15;

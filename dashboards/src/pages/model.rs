@@ -203,7 +203,7 @@ async fn load(
     let latest: Vec<Evaluation> = latest.into_iter().filter(|it| of_watch(it, &contract, plan)).collect();
     let (rows, found) = listed(ranked, &latest, visit);
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
-    let (heat, performance, versions, changes, baselines, incidents, open) = tokio::try_join!(
+    let (heat, performance, versions, changes, baselines, incidents, open, (movers, more)) = tokio::try_join!(
         store.model_heat(asked, &plan.watch, &names, (plan.heat, plan.until)),
         store.model_performance(&plan.performance, plan.performance_step),
         store.model_versions(asked),
@@ -211,10 +211,8 @@ async fn load(
         store.baselines(Some(&asked.model)),
         store.open_incidents(&asked.model),
         store.open_incidents_count(visit.range.now()),
+        movers::load(store, &contract, &latest),
     )?;
-    let signals = movers::signals(&latest);
-    let grids = store.grids_of(&asked.model, &signals).await?;
-    let (movers, more) = movers::load(store, &contract, &latest, &grids).await?;
     let data = Data {
         model: asked.model.clone(),
         environment: asked.environment.clone(),

@@ -472,8 +472,11 @@ fn watch_of(contract: &Contract, judging: &[WatchSeen], visit: &Visit, range: In
         let steps = range.length().as_secs_f64() / watch.step_s.max(1) as f64;
         (steps.max(1e-9) / 72.0).ln().abs()
     };
+    // A watch that compares distributions says more than one that counts gaps.
+    let comparing: Vec<&WatchSeen> = judging.iter().filter(|it| it.compared > 0).collect();
+    let seen = if comparing.is_empty() { judging.iter().collect() } else { comparing };
     let candidates: Vec<Watch> =
-        if judging.is_empty() { known.clone() } else { judging.iter().map(|it| stated(&it.watch)).collect() };
+        if seen.is_empty() { known.clone() } else { seen.into_iter().map(|it| stated(&it.watch)).collect() };
     candidates.into_iter().min_by(|a, b| distance(a).total_cmp(&distance(b))).unwrap_or_default()
 }
 

@@ -1,5 +1,6 @@
 -- The watches that judged the signal in the range, and how many windows each has.
-SELECT toString(e.watch) AS watch, toString(any(e.baseline)) AS baseline, toUInt64(uniqExact(window_end)) AS windows
+SELECT toString(e.watch) AS watch, toString(any(e.baseline)) AS baseline, toUInt64(uniqExact(window_end)) AS windows,
+    toUInt64(countIf(monitor = 'drift')) AS compared
 FROM evaluations AS e
 WHERE model = {model:String} AND environment = {environment:String} AND signal = {signal:String}
     AND segment = {segment:String}

@@ -31,6 +31,8 @@ pub struct WatchSeen {
     pub watch: String,
     pub baseline: String,
     pub windows: u64,
+    /// Windows whose distribution was compared with the baseline.
+    pub compared: u64,
 }
 
 #[derive(Row, Deserialize)]
@@ -44,6 +46,7 @@ struct WatchRow {
     watch: String,
     baseline: String,
     windows: u64,
+    compared: u64,
 }
 
 pub fn segments(asked: &SignalAsked, resolution: Resolution) -> Ask {
@@ -85,8 +88,12 @@ impl Store {
     /// The watches that judged the signal in `segment`.
     pub async fn signal_watches(&self, asked: &SignalAsked, segment: &str) -> Result<Vec<WatchSeen>, Error> {
         let rows: Vec<WatchRow> = watches(asked, segment).rows(self).await?;
-        let watch =
-            |row: WatchRow| WatchSeen { watch: row.watch, baseline: row.baseline, windows: row.windows };
+        let watch = |row: WatchRow| WatchSeen {
+            watch: row.watch,
+            baseline: row.baseline,
+            windows: row.windows,
+            compared: row.compared,
+        };
         Ok(rows.into_iter().map(watch).collect())
     }
 }

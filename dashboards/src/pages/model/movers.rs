@@ -13,7 +13,6 @@ use sql::pages::{Ask, Asked};
 
 use super::{counted, window_question};
 use crate::charts::strip::Mark;
-use crate::error::PageError;
 use crate::figures::{Bars, Pair, bars};
 use crate::pages::grids::grid_of;
 
@@ -28,13 +27,14 @@ pub struct Mover {
 /// How many are shown.
 const MOST: usize = 5;
 
-/// How many times its limit a value is; infinite for a value beyond a limit of zero.
+/// How many times its limit a value is; infinite for a value beyond a limit of zero. A share that is always high is
+/// measured from where the baseline has it: 85 % of an allowed 99 % is little where 83 % are usual.
 pub fn times_limit(evaluation: &Evaluation) -> f64 {
-    match (evaluation.value, evaluation.threshold) {
-        (value, _) if !value.is_finite() => 0.0,
-        (value, threshold) if threshold > 0.0 => value / threshold,
-        (value, _) if value > 0.0 => f64::INFINITY,
-        _ => 0.0,
+    let usual = evaluation.numbers.get("share_baseline").copied().unwrap_or(0.0);
+    match (evaluation.value - usual, evaluation.threshold - usual) {
+        (moved, _) if !moved.is_finite() || moved <= 0.0 => 0.0,
+        (moved, allowed) if allowed > 0.0 => moved / allowed,
+        _ => f64::INFINITY,
     }
 }
 
@@ -62,7 +62,7 @@ pub fn worst(latest: &[Evaluation]) -> Vec<&Evaluation> {
 }
 
 /// The signals among them.
-pub fn signals(latest: &[Evaluation]) -> Vec<String> {
+fn signals(latest: &[Evaluation]) -> Vec<String> {
     let names: BTreeSet<&str> = worst(latest)
         .into_iter()
         .map(|it| it.subject.signal.as_str())
@@ -76,9 +76,10 @@ pub async fn load(
     store: &Store,
     contract: &Contract,
     latest: &[Evaluation],
-    grids: &[StoredGrid],
-) -> Result<(Vec<Mover>, Vec<Asked>), PageError> {
+) -> Result<(Vec<Mover>, Vec<Asked>), sql::Error> {
     let worst = worst(latest);
+    let Some(first) = worst.first() else { return Ok(Default::default()) };
+    let grids = store.grids_of(&first.subject.model, &signals(latest)).await?;
     let windows: BTreeSet<(&str, i64, i64)> = worst.iter().map(|it| window_of(it)).collect();
     let (mut found, mut asked) = (Vec::new(), Vec::new());
     for window in windows {
@@ -100,7 +101,7 @@ pub async fn load(
         asked.push(Ask::counts(&question));
         for evaluation in of_window {
             let key = (evaluation.subject.segment.clone(), evaluation.subject.signal.clone());
-            let bars = baseline.get(&key).and_then(|base| drawn(evaluation, contract, base, &now, grids));
+            let bars = baseline.get(&key).and_then(|base| drawn(evaluation, contract, base, &now, &grids));
             found.push((evaluation.subject.clone(), bars));
         }
     }
@@ -137,4 +138,55 @@ fn drawn(
     }
     let grid = grid_of(grids, &subject.model, &subject.signal, contract, series.grid)?;
     Some(bars(&grid, Pair { baseline: &baseline.counts, now: &counts }))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::evaluation::{Monitor, Severity, Subject, Verdict};
+    use domain::time::{HOUR, Instant, Interval};
+
+    use super::*;
+
+    fn evaluation(value: f64, threshold: f64, usual: Option<f64>) -> Evaluation {
+        Evaluation {
+            subject: Subject {
+                model: "m".to_owned(),
+                environment: "production".to_owned(),
+                watch: "hourly".to_owned(),
+                monitor: Monitor::Missing,
+                signal: "feature.x".to_owned(),
+                segment: String::new(),
+            },
+            window: Interval::ending_at(Instant::from_seconds(3_600), HOUR),
+            baseline: String::new(),
+            statistic: "missing_share".to_owned(),
+            value,
+            threshold,
+            recovery: 0.0,
+            noise: 0.0,
+            n_baseline: 0,
+            n_current: 0,
+            verdict: Verdict::OnCourse,
+            severity: Severity::Ticket,
+            since: Instant::EPOCH,
+            streak: 0,
+            numbers: usual
+                .map(|usual| ("share_baseline".to_owned(), usual))
+                .into_iter()
+                .collect::<BTreeMap<_, _>>(),
+            sentence: String::new(),
+            evaluated_at: Instant::EPOCH,
+        }
+    }
+
+    #[test]
+    fn a_share_is_measured_from_where_it_usually_is() {
+        assert_eq!(times_limit(&evaluation(0.3, 0.1, None)).round(), 3.0);
+        assert!(times_limit(&evaluation(0.85, 0.99, Some(0.83))) < 0.2);
+        assert_eq!(times_limit(&evaluation(0.2, 0.99, Some(0.83))), 0.0);
+        assert!(times_limit(&evaluation(0.1, 0.0, None)).is_infinite());
+        assert_eq!(times_limit(&evaluation(f64::NAN, 0.1, None)), 0.0);
+    }
 }

@@ -28,6 +28,8 @@ pub struct Model {
     environment: String,
     environments: Vec<Choice>,
     note: String,
+    /// Where the recorded history is, for a model that has some.
+    history_link: String,
     about: Markup,
     playbook: String,
     state: Standing,
@@ -129,6 +131,7 @@ impl Model {
                 })
                 .collect(),
             note: data.contract.note.clone(),
+            history_link: history_link(data, visit),
             about: about(&data.contract),
             playbook: web_address(&data.contract.playbook),
             state: standing(data, visit),
@@ -158,6 +161,16 @@ impl Model {
             learning: learning(data),
             layout,
         }
+    }
+}
+
+/// The same page over a year, where a watch looks at recorded history and the range shows little of it.
+fn history_link(data: &Data, visit: &Visit) -> String {
+    const MUCH: Duration = Duration::from_secs(60 * 86_400);
+    let has_history = data.contract.watches().iter().any(|watch| watch.history);
+    match has_history && data.range.length() < MUCH {
+        true => visit.over("-365d"),
+        false => String::new(),
     }
 }
 

@@ -371,7 +371,11 @@ fn charts(data: &Data, visit: &Visit) -> Vec<Chart> {
     for monitor in [Monitor::Missing, Monitor::Invalid, Monitor::Unseen, Monitor::Staleness] {
         charts.extend(statistic_chart(data, visit, monitor).filter(|_| is_interesting(data, monitor)));
     }
-    charts.push(presence_chart(data, visit));
+    // What is judged already shows what is missing; the rest is shown where there is any.
+    let judged = is_interesting(data, Monitor::Missing);
+    if !judged || data.over_time.iter().any(|step| step.invalid > 0.0 || step.other > 0.0) {
+        charts.push(presence_chart(data, visit));
+    }
     charts
 }
 

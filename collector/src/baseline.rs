@@ -35,7 +35,7 @@ pub enum Command {
                       leeway baseline create --model fraud --version 2026-11-01\n  \
                       leeway baseline create --model fraud --from training.parquet --timestamp ts --prediction score"
     )]
-    Create(Create),
+    Create(Box<Create>),
     /// Lists the baselines there are.
     #[command(after_help = "Example:\n  leeway baseline list --model flights")]
     List(List),
@@ -84,8 +84,8 @@ pub async fn run(command: Command, context: &Context, store: &Store) -> anyhow::
         Command::List(list) => print_list(&store.baselines(list.model.as_deref()).await?),
         Command::Create(args) => {
             let (baseline, by_signal) = match args.from.clone() {
-                Some(file) => from_file(args, &file, context, store).await?,
-                None => from_store(args, context, store).await?,
+                Some(file) => from_file(*args, &file, context, store).await?,
+                None => from_store(*args, context, store).await?,
             };
             store.write_baseline(&baseline, &by_signal).await.context("the baseline cannot be stored")?;
             println!("{}", described(&baseline, &by_signal));

@@ -15,6 +15,7 @@ pub mod grids;
 mod lines;
 pub mod load;
 pub mod mapping;
+mod native;
 mod ndjson_rows;
 mod parquet_rows;
 pub mod plan;

@@ -4,16 +4,11 @@
 
 use std::collections::BTreeMap;
 
-use domain::time::Instant;
-use serde::Deserialize;
-use serde::de::IgnoredAny;
-
-use super::bind::{Binder, Bound, Reading, Refusal, Stamp, shifted};
+use super::bind::{Binder, Bound, Reading, Refusal, Stamp};
 use super::cell::Cell;
-use super::lines::Lines;
+use super::native::Native;
 use super::plan::Plan;
 use super::source::{BadRow, Column, Format, Row, Rows};
-use crate::decode::{self, Framing, Names, Rules};
 use crate::event::{Kind, Name, Outcome, Prediction, cut_payload};
 
 /// What one row of the file holds.
@@ -40,30 +35,17 @@ pub struct Refused {
     pub payload: String,
 }
 
-pub struct Events {
-    inner: Inner,
-    model: Name,
-}
+pub struct Events(Inner);
 
 enum Inner {
-    Mapped {
-        rows: Rows,
-        binder: Box<Binder>,
-    },
-    /// Leeway's own format: an event a line.
-    Native {
-        lines: Lines,
-        names: Names,
-        source: Name,
-        id_prefix: String,
-        constants: Constants,
-    },
+    /// Rows that a mapping makes events of.
+    Mapped(Box<Mapped>),
+    Native(Box<Native>),
 }
 
-/// What holds for all events of a file in Leeway's own format that say nothing else.
-struct Constants {
-    version: Option<Name>,
-    environment: Option<Name>,
+struct Mapped {
+    rows: Rows,
+    binder: Binder,
 }
 
 impl Events {
@@ -72,21 +54,9 @@ impl Events {
     /// # Errors
     /// Names the file, the column and what to change.
     pub fn open(plan: &Plan, sha256: &str, readings: &BTreeMap<String, Reading>) -> anyhow::Result<Self> {
-        let model = Name::from(plan.model.as_str());
         let source = &plan.source;
         if source.format == Format::Ndjson && !plan.mapping.names_columns() {
-            let name = |text: &Option<String>| text.as_deref().map(Name::from);
-            let inner = Inner::Native {
-                lines: Lines::of(source.unpacked()?),
-                names: Names::default(),
-                source: Name::from(format!("file {}", source.name)),
-                id_prefix: sha256.chars().take(12).collect(),
-                constants: Constants {
-                    version: name(&plan.mapping.version),
-                    environment: name(&plan.mapping.environment),
-                },
-            };
-            return Ok(Self { inner, model });
+            return Ok(Self(Inner::Native(Box::new(Native::open(plan, sha256)?))));
         }
         let rows = source.rows(&plan.mapping.null_words())?;
         let binder = Binder::new(&plan.mapping, &plan.model, source, sha256, readings.clone())?;
@@ -95,22 +65,22 @@ impl Events {
         } else {
             binder.check(rows.columns(), &source.name)?;
         }
-        Ok(Self { inner: Inner::Mapped { rows, binder: Box::new(binder) }, model })
+        Ok(Self(Inner::Mapped(Box::new(Mapped { rows, binder }))))
     }
 
     /// How many rows there are, where the file says so before it is read.
     pub fn total(&self) -> Option<u64> {
-        match &self.inner {
-            Inner::Mapped { rows, .. } => rows.total(),
-            Inner::Native { .. } => None,
+        match &self.0 {
+            Inner::Mapped(mapped) => mapped.rows.total(),
+            Inner::Native(_) => None,
         }
     }
 
     /// The signals that the mapping makes of the columns seen so far; none for a file in Leeway's own format.
     pub fn signals(&self) -> Vec<Name> {
-        match &self.inner {
-            Inner::Mapped { binder, .. } => binder.signals(),
-            Inner::Native { .. } => Vec::new(),
+        match &self.0 {
+            Inner::Mapped(mapped) => mapped.binder.signals(),
+            Inner::Native(_) => Vec::new(),
         }
     }
 
@@ -119,9 +89,9 @@ impl Events {
     /// # Errors
     /// Names the column that never did.
     pub fn check_after_reading(&self, file: &str) -> anyhow::Result<()> {
-        match &self.inner {
-            Inner::Mapped { rows, binder } => binder.check(rows.columns(), file),
-            Inner::Native { .. } => Ok(()),
+        match &self.0 {
+            Inner::Mapped(mapped) => mapped.binder.check(mapped.rows.columns(), file),
+            Inner::Native(_) => Ok(()),
         }
     }
 
@@ -130,40 +100,20 @@ impl Events {
     /// # Errors
     /// Where the file itself cannot be read further.
     pub fn next(&mut self, stamp: &Stamp) -> anyhow::Result<Option<Taken>> {
-        match &mut self.inner {
-            Inner::Mapped { rows, binder } => Ok(match rows.next_row()? {
-                None => None,
-                Some(Err(bad)) => Some(of_bad_row(bad)),
-                Some(Ok(row)) => {
-                    Some(of_bound(&row, binder.bind(&row, rows.columns(), stamp), rows.columns()))
-                }
-            }),
-            Inner::Native { lines, names, source, id_prefix, constants } => {
-                let Some(line) = lines.next_line()? else { return Ok(None) };
-                let rules = Rules {
-                    received_at: stamp.received_at,
-                    source: source.clone(),
-                    oldest: Instant::EPOCH,
-                    newest: Instant::from_millis(stamp.latest.millis().saturating_sub(stamp.shift_ms)),
-                    models: Vec::new(),
-                };
-                let mut taken = native(&line.text, names, &rules, &self.model);
-                taken.number = line.number;
-                if let Some(refused) = &mut taken.refused {
-                    refused.number = line.number;
-                }
-                if let Some(prediction) = &mut taken.prediction {
-                    finish_native(prediction, constants, stamp);
-                    if prediction.id.is_empty() {
-                        prediction.id = format!("{id_prefix}-{}", line.number);
-                    }
-                }
-                if let Some(outcome) = &mut taken.outcome {
-                    outcome.timestamp = shifted(outcome.timestamp, stamp.shift_ms);
-                }
-                Ok(Some(taken))
-            }
+        match &mut self.0 {
+            Inner::Mapped(mapped) => mapped.next(stamp),
+            Inner::Native(native) => native.next(stamp),
         }
+    }
+}
+
+impl Mapped {
+    fn next(&mut self, stamp: &Stamp) -> anyhow::Result<Option<Taken>> {
+        let Self { rows, binder } = self;
+        Ok(rows.next_row()?.map(|row| match row {
+            Err(bad) => of_bad_row(bad),
+            Ok(row) => of_bound(&row, binder.bind(&row, rows.columns(), stamp), rows.columns()),
+        }))
     }
 }
 
@@ -213,75 +163,4 @@ fn payload(row: &Row, columns: &[Column]) -> String {
     });
     let object: serde_json::Map<String, serde_json::Value> = values.collect();
     cut_payload(serde_json::Value::Object(object).to_string().as_bytes())
-}
-
-/// Which of the fields that decide what a line is are there.
-#[derive(Deserialize)]
-struct Probe {
-    #[serde(default)]
-    id: Option<IgnoredAny>,
-    #[serde(default)]
-    features: Option<IgnoredAny>,
-    #[serde(default)]
-    prediction: Option<IgnoredAny>,
-    #[serde(default)]
-    outcome: Option<IgnoredAny>,
-}
-
-/// One line in Leeway's own format. A prediction without an id comes out with an empty one.
-fn native(text: &str, names: &mut Names, rules: &Rules, model: &Name) -> Taken {
-    let probe: Option<Probe> = serde_json::from_str(text).ok();
-    let is_outcome = probe.as_ref().is_some_and(|probe| {
-        probe.outcome.is_some() && probe.features.is_none() && probe.prediction.is_none()
-    });
-    let mut taken = Taken::default();
-    let refusal = if is_outcome {
-        match decode::outcomes(text.as_bytes(), Framing::Lines, names, rules) {
-            Ok(decoded) => {
-                taken.outcome = decoded.events.into_iter().next();
-                decoded.refused.into_iter().next().map(|refused| (refused.field, refused.error))
-            }
-            Err(error) => Some((String::new(), error.to_string())),
-        }
-    } else {
-        match decode::predictions(text.as_bytes(), Framing::Lines, names, rules) {
-            Ok(decoded) => {
-                taken.prediction = decoded.events.into_iter().next();
-                decoded.refused.into_iter().next().map(|refused| (refused.field, refused.error))
-            }
-            Err(error) => Some((String::new(), error.to_string())),
-        }
-    };
-    if let (Some(prediction), false) = (&mut taken.prediction, probe.is_some_and(|probe| probe.id.is_some()))
-    {
-        prediction.id.clear();
-    }
-    let kind = if is_outcome { Kind::Outcome } else { Kind::Prediction };
-    let refused = |field: String, problem: String, shown: String| Refused {
-        kind,
-        number: 0,
-        field,
-        problem,
-        shown,
-        payload: cut_payload(text.as_bytes()),
-    };
-    taken.refused = refusal.map(|(field, problem)| refused(field, problem, String::new()));
-    let named = taken.prediction.as_ref().map(|event| &event.model);
-    let named = named.or(taken.outcome.as_ref().map(|event| &event.model));
-    if let Some(other) = named.filter(|named| *named != model) {
-        let problem = format!("is not \"{model}\", the model that --model names");
-        let refused = refused("model".to_owned(), problem, format!("\"{other}\""));
-        return Taken { refused: Some(refused), ..Taken::default() };
-    }
-    taken
-}
-
-fn finish_native(prediction: &mut Prediction, constants: &Constants, stamp: &Stamp) {
-    prediction.timestamp = shifted(prediction.timestamp, stamp.shift_ms);
-    if let (Some(version), true) = (&constants.version, prediction.version.is_empty()) {
-        prediction.version = version.clone();
-    }
-    if let Some(environment) = &constants.environment {
-        prediction.environment = environment.clone();
-    }
 }

@@ -51,7 +51,7 @@ pub fn survey(
     let mut first_problem = None;
     while let Some(taken) = events.next(&stamp)? {
         survey.rows += 1;
-        if survey.rows % TELL_EVERY == 0 {
+        if survey.rows.is_multiple_of(TELL_EVERY) {
             observer.tell(Stage::Surveying, survey.rows, total);
         }
         if let Some(prediction) = &taken.prediction {

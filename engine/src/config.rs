@@ -1,5 +1,6 @@
 //! What the embedded engine can be told.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -38,7 +39,9 @@ pub struct EngineConfig {
     /// What makes that program the engine (it must call `engine::serve_child`).
     #[serde(skip)]
     pub arguments: Vec<String>,
-    /// How long the first start may take: tables are loaded in it.
+    /// ClickHouse's settings for every statement that does not set them itself, such as `max_threads`.
+    pub settings: BTreeMap<String, String>,
+    /// How long a start may take: the library is read from a cold disk in it, and tables are loaded.
     pub start_timeout_s: u64,
     /// How long running statements may go on once a stop is asked for.
     pub stop_timeout_s: u64,
@@ -54,7 +57,8 @@ impl Default for EngineConfig {
             max_connections: DEFAULT_MAX_CONNECTIONS,
             executable: None,
             arguments: vec!["engine".to_owned()],
-            start_timeout_s: 60,
+            settings: BTreeMap::new(),
+            start_timeout_s: 120,
             stop_timeout_s: 20,
         }
     }
@@ -93,6 +97,7 @@ pub struct ServeOptions {
     pub port: u16,
     pub memory_limit_bytes: u64,
     pub max_connections: NonZeroU16,
+    pub settings: BTreeMap<String, String>,
     pub stop_timeout_s: u64,
     pub user: String,
     pub password: String,
@@ -100,7 +105,7 @@ pub struct ServeOptions {
 
 impl std::fmt::Debug for ServeOptions {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { data_dir, library, port, memory_limit_bytes, max_connections, user, .. } = self;
+        let Self { data_dir, library, port, memory_limit_bytes, max_connections, settings, user, .. } = self;
         formatter
             .debug_struct("ServeOptions")
             .field("data_dir", data_dir)
@@ -108,6 +113,7 @@ impl std::fmt::Debug for ServeOptions {
             .field("port", port)
             .field("memory_limit_bytes", memory_limit_bytes)
             .field("max_connections", max_connections)
+            .field("settings", settings)
             .field("user", user)
             .finish_non_exhaustive()
     }

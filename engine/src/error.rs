@@ -34,6 +34,8 @@ pub enum EngineError {
         "the data directory \"{path}\" is in use by process {pid} since {since}; stop that one first or name another directory"
     )]
     InUse { path: PathBuf, pid: String, since: String },
+    #[error("`engine.settings` names \"{name}\", which is no setting of ClickHouse")]
+    Setting { name: String },
     #[error("port {port} on 127.0.0.1 is not free")]
     Port { port: u16, source: std::io::Error },
     #[error("cannot start \"{path}\" as the engine")]

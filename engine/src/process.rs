@@ -21,7 +21,7 @@ use crate::exception::Exception;
 use crate::ffi::{Call, Connection, Library, exit_at_once};
 use crate::lock;
 use crate::log_file::{self, LogFile};
-use crate::request::Credentials;
+use crate::request::{Credentials, quoted};
 use crate::server::Server;
 
 /// ClickHouse's own log: what failed, and where.
@@ -137,10 +137,11 @@ fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::r
     let library = Library::load(&options.library)
         .map_err(|source| EngineError::Load { path: options.library.clone(), source })?;
     let tables = data_dir.join(TABLES_FOLDER);
-    let root = boot(library, &tables, &data_dir.join(TABLES_LOG), options.memory_limit_bytes)
+    let mut root = boot(library, &options)
         .with_context(|| format!("the engine did not boot on \"{}\"", tables.display()))?;
+    let arguments = connection_arguments(library, &mut root, &options)?;
     let allowed = Credentials { user: options.user, password: options.password };
-    let server = Server::new(library, &tables, allowed, options.max_connections.into());
+    let server = Server::new(library, arguments, allowed, options.max_connections.into());
     Ok((Booted { root, server, lock }, listener, runtime))
 }
 
@@ -156,15 +157,11 @@ async fn listen(port: u16) -> std::io::Result<TcpListener> {
     TcpListener::bind(("127.0.0.1", port)).await
 }
 
-fn boot(
-    library: Library,
-    tables: &Path,
-    log: &Path,
-    memory_limit_bytes: u64,
-) -> Result<Connection, Exception> {
-    let path = format!("--path={}", tables.display());
+fn boot(library: Library, options: &ServeOptions) -> Result<Connection, Exception> {
+    let ServeOptions { data_dir, memory_limit_bytes, .. } = options;
+    let path = path_argument(data_dir);
     let memory = format!("--max_server_memory_usage={memory_limit_bytes}");
-    let log = format!("--logger.log={}", log.display());
+    let log = format!("--logger.log={}", data_dir.join(TABLES_LOG).display());
     let log_size = format!("--logger.size={}", log_file::LARGEST_BYTES);
     // libchdb's streamed INSERT trips over a check of its own bookkeeping at each end; it is harmless, and called fatal.
     let quiet = "--logger.levels.ThreadStatus=none";
@@ -173,6 +170,30 @@ fn boot(
     let version = root.query(Call::plain("SELECT version()"))?;
     tracing::info!(version = %String::from_utf8_lossy(&version.data).trim(), memory_limit_bytes, "the engine booted");
     Ok(root)
+}
+
+fn path_argument(data_dir: &Path) -> String {
+    format!("--path={}", data_dir.join(TABLES_FOLDER).display())
+}
+
+/// What every connection is opened with. libchdb passes over settings that it does not know, so they are looked up first.
+fn connection_arguments(
+    library: Library,
+    root: &mut Connection,
+    options: &ServeOptions,
+) -> anyhow::Result<Vec<String>> {
+    // libchdb reads a lone word as `SELECT word`; a server does not.
+    let mut arguments = vec![path_argument(&options.data_dir), "--implicit_select=0".to_owned()];
+    for (name, value) in &options.settings {
+        let known = format!("SELECT count() FROM system.settings WHERE name = {}", quoted(name));
+        if root.query(Call::plain(&known))?.data.as_ref() != b"1\n" {
+            return Err(EngineError::Setting { name: name.clone() }.into());
+        }
+        arguments.push(format!("--{name}={value}"));
+    }
+    let texts: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    library.connect(&texts).context("a value in `engine.settings` is not one of its setting's")?;
+    Ok(arguments)
 }
 
 /// Sends the log to its file, unless the program has set up another.

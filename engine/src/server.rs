@@ -5,7 +5,7 @@
 //! `max_connections` statements run at once, further ones wait a while.
 
 use std::num::NonZeroU32;
-use std::path::Path;
+
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -45,7 +45,7 @@ const SESSION_SWEEP: Duration = Duration::from_secs(1);
 /// The engine as the HTTP interface sees it.
 pub struct Server {
     library: Library,
-    path_argument: String,
+    arguments: Vec<String>,
     allowed: Credentials,
     turns: Arc<Semaphore>,
     max_connections: NonZeroU32,
@@ -53,16 +53,16 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server over the engine that was booted on `path`.
+    /// A server over the booted engine; its connections are opened with `arguments`.
     pub fn new(
         library: Library,
-        path: &Path,
+        arguments: Vec<String>,
         allowed: Credentials,
         max_connections: NonZeroU32,
     ) -> Arc<Self> {
         Arc::new(Self {
             library,
-            path_argument: format!("--path={}", path.display()),
+            arguments,
             allowed,
             turns: Arc::new(Semaphore::new(max_connections.get() as usize)),
             max_connections,
@@ -71,8 +71,8 @@ impl Server {
     }
 
     fn connect(&self) -> Result<Connection, Exception> {
-        // libchdb reads a lone word as `SELECT word`; a server does not.
-        self.library.connect(&[&self.path_argument, "--implicit_select=0"])
+        let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
+        self.library.connect(&arguments)
     }
 
     /// Answers requests until `stop`, then until those under way are answered.

@@ -86,6 +86,7 @@ impl Engine {
             port: config.port,
             memory_limit_bytes: config.memory_limit_bytes,
             max_connections: config.max_connections,
+            settings: config.settings.clone(),
             stop_timeout_s: config.stop_timeout_s,
             user: USER.to_owned(),
             password: random_password(),

@@ -174,6 +174,22 @@ async fn the_memory_limit_holds() {
 }
 
 #[tokio::test]
+async fn settings_hold_for_every_statement_and_wrong_ones_are_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let with = |name: &str, value: &str| {
+        let settings = [(name.to_owned(), value.to_owned())].into();
+        Engine::start(EngineConfig { settings, ..config(folder.path()) })
+    };
+    let unknown = with("max_thread", "1").await.expect_err("no such setting").to_string();
+    assert!(unknown.contains("\"max_thread\", which is no setting"), "{unknown}");
+    let wrong = with("max_threads", "many").await.expect_err("no number").to_string();
+    assert!(wrong.contains("`engine.settings`"), "{wrong}");
+    let engine = with("max_threads", "1").await.expect("it starts");
+    assert_eq!(number(&client_of(&engine), "SELECT toUInt64(getSetting('max_threads'))").await, 1);
+    engine.stop().await.expect("a clean stop");
+}
+
+#[tokio::test]
 async fn a_port_that_is_taken_is_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let taken = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");

@@ -1,15 +1,16 @@
 //! An event while it is read: what was understood so far, or the first thing that is wrong with it.
 
+mod finish;
+
 use std::str::FromStr;
 
-use domain::contract::DEFAULT_ENVIRONMENT;
 use domain::signal::{AGE, ATTRIBUTION, FEATURE, LATENCY, OUTCOME, PREDICTION};
 use domain::time::Instant;
 
 use super::names::Names;
 use super::values::Array;
-use super::{Problem, Rules, nonfinite};
-use crate::event::{Kind, Name, Outcome, Prediction};
+use super::{Problem, nonfinite};
+use crate::event::{Kind, Name};
 
 /// The longest category, in bytes. Longer texts are no categories.
 const TEXT_BYTES: usize = 4_096;
@@ -285,122 +286,6 @@ impl<'n> Draft<'n> {
         }
         value.to_owned()
     }
-
-    pub fn prediction(mut self, rules: &Rules) -> Result<Prediction, (Problem, String)> {
-        let timestamp = self.check(rules);
-        let carries = [Section::Features, Section::Prediction];
-        if !self.sections.iter().any(|section| carries.contains(section)) {
-            self.problem("features", "is missing, and so is prediction; send at least one of them");
-        }
-        let ages = std::mem::take(&mut self.ages);
-        let age = |at: Instant| timestamp.millis().saturating_sub(at.millis()) as f64 / 1_000.0;
-        self.numbers.extend(ages.into_iter().map(|(name, at)| (name, age(at))));
-        self.find_twins();
-        self.names.expected = (self.numbers.len(), self.categories.len());
-        let environment = match self.environment.take() {
-            Some(environment) => Some(environment),
-            None => self.name("environment", DEFAULT_ENVIRONMENT),
-        };
-        let model_name = self.model_name();
-        match (self.problem, self.model, environment) {
-            (None, Some(model), Some(environment)) => Ok(Prediction {
-                id: self.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
-                model,
-                version: self.version.unwrap_or_default(),
-                environment,
-                timestamp,
-                received_at: rules.received_at,
-                numbers: self.numbers,
-                categories: self.categories,
-                vectors: self.vectors,
-                lists: self.lists,
-                tags: self.tags,
-                error: self.error,
-                trace_id: self.trace_id,
-                source: rules.source.clone(),
-            }),
-            (problem, ..) => Err((problem.unwrap_or_else(|| missing("model")), model_name)),
-        }
-    }
-
-    pub fn outcome(mut self, rules: &Rules) -> Result<Outcome, (Problem, String)> {
-        let timestamp = self.check(rules);
-        if self.id.is_none() {
-            self.problem("id", "is missing; send the id of the prediction that this is the truth about");
-        }
-        if self.numbers.is_empty() && self.categories.is_empty() {
-            self.problem("outcome", "is missing or empty; send what came of the prediction");
-        }
-        self.find_twins();
-        let model_name = self.model_name();
-        match (self.problem, self.id, self.model) {
-            (None, Some(id), Some(model)) => Ok(Outcome {
-                id,
-                model,
-                timestamp,
-                received_at: rules.received_at,
-                numbers: self.numbers,
-                categories: self.categories,
-                source: rules.source.clone(),
-            }),
-            (problem, ..) => Err((problem.unwrap_or_else(|| missing("model")), model_name)),
-        }
-    }
-
-    /// What holds for both kinds; the event's time.
-    fn check(&mut self, rules: &Rules) -> Instant {
-        match &self.model {
-            None => self.problem("model", "is missing; name the model that predicted"),
-            Some(model)
-                if !rules.models.is_empty() && !rules.models.iter().any(|known| *known == **model) =>
-            {
-                if self.problem.is_none() {
-                    let error = format!("\"{model}\" must not be written with this token");
-                    self.problem = Some(Problem { forbidden: true, ..Problem::of("model", error) });
-                }
-            }
-            Some(_) => {}
-        }
-        let timestamp = self.timestamp.unwrap_or(rules.received_at);
-        if timestamp < rules.oldest {
-            let error =
-                format!("{timestamp} is older than events are kept (since {}); import it", rules.oldest);
-            self.problem("timestamp", error);
-        } else if timestamp > rules.newest {
-            let error =
-                format!("{timestamp} lies in the future (now {}); check the clock", rules.received_at);
-            self.problem("timestamp", error);
-        }
-        timestamp
-    }
-
-    /// Notes a signal that came twice, such as by `"a.b"` beside `"a": {"b": …}`.
-    fn find_twins(&mut self) {
-        if !self.names.is_irregular() {
-            return;
-        }
-        let numbers = self.numbers.iter().map(|(name, _)| name);
-        let categories = self.categories.iter().map(|(name, _)| name);
-        let vectors = self.vectors.iter().map(|(name, _)| name);
-        let lists = self.lists.iter().map(|(name, _)| name);
-        let mut all: Vec<&Name> = numbers.chain(categories).chain(vectors).chain(lists).collect();
-        all.sort_unstable_by_key(|name| name.address());
-        let twin = all.windows(2).find_map(|pair| match pair {
-            [one, other] if one.address() == other.address() => Some(one.to_string()),
-            _ => None,
-        });
-        if let Some(twin) = twin {
-            let section = Section::SIGNALS.into_iter().find(|section| twin.starts_with(section.prefix()));
-            let field = section.map_or(twin.clone(), |section| {
-                format!("{}.{}", section.field(), twin.get(section.prefix().len()..).unwrap_or_default())
-            });
-            self.problem(&field, "comes twice; name each value once");
-        }
-    }
-}
-
-fn missing(field: &str) -> Problem {
-    Problem::of(field, "is missing")
 }
 
 /// RFC 3339 with an offset. A date alone is no time.

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use domain::time::{DAY, Instant, Interval};
+use domain::time::{DAY, Instant, Interval, MINUTE};
+use sql::grid_making::ReceivedBefore;
 use sql::grids::StoredGrid;
 use sql::recount::{CountedBy, Stretch, Watched};
 
@@ -33,8 +34,9 @@ impl Maker {
                     self.store.reload_grid_dictionaries().await?;
                     is_reloaded = true;
                 }
-                self.count_back(&group).await?;
-                self.sum_initial_baseline(&group).await?;
+                let received = self.store.received_before(group.model, group.holds_from).await?;
+                self.count_back(&group, &received).await?;
+                self.sum_initial_baseline(&group, &received).await?;
                 self.mark_counted(&group).await?;
             }
         }
@@ -44,8 +46,12 @@ impl Maker {
         Ok(())
     }
 
-    async fn count_back(&self, group: &Group<'_>) -> Result<(), sql::Error> {
-        for day in self.store.days_of(group.model, all_time()).await? {
+    async fn count_back(&self, group: &Group<'_>, received: &[ReceivedBefore]) -> Result<(), sql::Error> {
+        let first = received.iter().map(|received| received.first_event).min();
+        let last = received.iter().map(|received| received.last_event).max();
+        let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
+        let interval = Interval::new(first, last.saturating_add(MINUTE)).widened_to(DAY);
+        for day in self.store.days_of(group.model, interval).await? {
             let day = Interval::new(day.at, day.at.saturating_add(DAY));
             let token =
                 format!("grids-{}-{}-{}", group.model, group.holds_from.millis(), day.start.seconds());
@@ -141,9 +147,4 @@ pub(super) fn counted_by(stored: &StoredGrid) -> CountedBy {
         grid: stored.grid.id,
         is_numeric: stored.grid.is_numeric(),
     }
-}
-
-/// All that the tables can hold.
-fn all_time() -> Interval {
-    Interval::new(Instant::EPOCH, Instant::from_seconds(i64::from(u32::MAX)))
 }

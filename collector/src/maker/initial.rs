@@ -12,14 +12,18 @@ use super::backfill::{Group, counted_by};
 
 impl Maker {
     /// Adds the group's signals to the initial baseline of each environment, or makes one where nobody has.
-    pub(super) async fn sum_initial_baseline(&self, group: &Group<'_>) -> Result<(), sql::Error> {
+    pub(super) async fn sum_initial_baseline(
+        &self,
+        group: &Group<'_>,
+        received: &[ReceivedBefore],
+    ) -> Result<(), sql::Error> {
         let stored = self.store.baselines(Some(group.model)).await?;
-        for received in self.store.received_before(group.model, group.holds_from).await? {
+        for received in received {
             let before = stored
                 .iter()
                 .find(|baseline| baseline.name == INITIAL && baseline.environment == received.environment);
-            let sums = self.sums(group, &received).await?;
-            self.write_initial(group, &received, before, sums).await?;
+            let sums = self.sums(group, received).await?;
+            self.write_initial(group, received, before, sums).await?;
         }
         Ok(())
     }

@@ -169,7 +169,7 @@ impl ChangesPage {
     }
 }
 
-fn line(visit: &Visit, at: Instant, actor: &str, of: (&str, &str), what: Markup, detail: Markup) -> Line {
+fn line(visit: &Visit, at: Instant, actor: &str, of: (&str, &str), what: Markup, detail: &str) -> Line {
     let (model, environment) = of;
     Line {
         at,
@@ -177,7 +177,7 @@ fn line(visit: &Visit, at: Instant, actor: &str, of: (&str, &str), what: Markup,
         who: if actor.is_empty() { Markup::escaped("–") } else { text::name(actor, 40) },
         who_link: if actor.is_empty() { String::new() } else { visit.with("who", actor) },
         what,
-        detail,
+        detail: if detail.is_empty() { Markup::default() } else { text::name(detail, 240) },
         model: if model.is_empty() { Markup::escaped("all models") } else { text::name(model, 30) },
         model_link: if model.is_empty() || environment.is_empty() {
             String::new()
@@ -197,7 +197,7 @@ fn of_change(change: &Change, visit: &Visit) -> Line {
     };
     let what = Markup(format!("<b>{title}</b> <small>{}</small>", escape(&text::cut(&change.kind, 30))));
     let of = (change.model.as_str(), change.environment.as_str());
-    line(visit, change.at, &change.actor, of, what, text::name(&change.detail, 240))
+    line(visit, change.at, &change.actor, of, what, &change.detail)
 }
 
 fn of_act(act: &IncidentEvent, visit: &Visit) -> Line {
@@ -208,7 +208,7 @@ fn of_act(act: &IncidentEvent, visit: &Visit) -> Line {
         text::name(crate::pages::incident::words::without_since(&act.title), 90)
     ));
     let of = (act.model.as_str(), act.environment.as_str());
-    line(visit, act.at, &act.actor, of, what, text::name(&act.reason, 240))
+    line(visit, act.at, &act.actor, of, what, &act.reason)
 }
 
 /// What was done, as HTML.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clickhouse::Row;
 use clickhouse::query::Query;
 use domain::evaluation::{Evaluation, Monitor, UnknownWord, Verdict};
-use domain::time::{Instant, Interval};
+use domain::time::{HOUR, Instant, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -330,8 +330,13 @@ impl Store {
         if count == 0 {
             return Ok(Vec::new());
         }
+        let is_hourly = [stretch.start, stretch.end].iter().all(|end| end.floor(HOUR) == *end);
+        let text = match is_hourly && period_s % HOUR.as_secs() == 0 {
+            true => include_str!("../queries/traffic_before_by_hours.sql"),
+            false => include_str!("../queries/traffic_before_by_minutes.sql"),
+        };
         let query = self
-            .query(include_str!("../queries/traffic_before.sql"))
+            .query(text)
             .param("model", model)
             .param("environment", environment)
             .param("start", stretch.start.seconds())

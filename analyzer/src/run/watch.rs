@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use domain::baseline::Baseline;
 use domain::contract::{Contract, Watch};
-use domain::evaluation::Evaluation;
+use domain::evaluation::{Evaluation, Monitor};
 use domain::signal::{AGE, LATENCY, segment};
 use domain::time::{DAY, HOUR, Instant, Interval};
 use domain::window::Schedule;
@@ -26,7 +26,7 @@ use crate::threshold::Rules;
 use crate::traffic::{self, Usual};
 
 /// Windows of a history that are judged before others have their turn.
-const HISTORY_A_PASS: usize = 16;
+const HISTORY_A_PASS: usize = 32;
 /// How long grids are taken for granted.
 const GRIDS_HOLD: Duration = Duration::from_secs(300);
 /// Without a baseline one is looked for this often.
@@ -343,7 +343,11 @@ impl WatchRun {
         events: Traffic,
     ) -> anyhow::Result<Vec<Finding>> {
         let (config, limits) = (&work.config, &reference.limits);
-        let earlier = self.earlier(work, window).await?;
+        let needs_habits = [Monitor::Traffic, Monitor::Silence, Monitor::Errors];
+        let earlier = match needs_habits.into_iter().any(|monitor| self.watch.looks_at(monitor)) {
+            true => self.earlier(work, window).await?,
+            false => Vec::new(),
+        };
         let counts: Vec<u64> = earlier.iter().map(|earlier| earlier.events).collect();
         let usual = Usual::of(&counts);
         let mut findings = vec![traffic::volume(config, events, usual, limits)];

@@ -255,10 +255,10 @@ impl Incidents {
     fn conclude(&mut self, id: &str, look: Look, events: &mut Vec<IncidentEvent>) {
         let history = self.cases.get(id).is_some_and(|case| self.is_history(case));
         let Some(case) = self.cases.get_mut(id) else { return };
-        case.forget(look.end, look.window);
+        let forgotten = case.forget(look.end, look.window);
         let untold = !history && !case.was_current && look.now.since(look.end) <= self.rules.notify_within;
         let (kind, reason) = if case.standing().next().is_none() {
-            (EventKind::Resolved, recovered(case.live.len()))
+            (EventKind::Resolved, over(case.live.len(), forgotten))
         } else if case.severity() > case.incident.severity {
             (EventKind::Escalated, String::new())
         } else if case.is_update_due(look.end, look.window) {
@@ -306,8 +306,9 @@ impl Incidents {
     }
 }
 
-fn recovered(findings: usize) -> String {
+fn over(findings: usize, forgotten: bool) -> String {
     match findings {
+        _ if forgotten => "what was left of it is no longer looked at".to_owned(),
         1 => "it is back on course".to_owned(),
         n => format!("all {n} findings are back on course"),
     }

@@ -52,6 +52,8 @@ struct Known {
     history: bool,
     /// Somebody was or could have been told that it stands.
     begun: bool,
+    /// The last event that was planned.
+    planned: u32,
 }
 
 /// Decides, event by event.
@@ -92,9 +94,10 @@ impl Planner {
         let policy = &self.policy;
         let known =
             self.known.entry(event.incident.clone()).or_insert_with(|| Known::begun_by(event, policy));
-        if event.sequence <= known.incident.events && event.sequence > 1 {
+        if event.sequence <= known.planned {
             return Vec::new();
         }
+        known.planned = event.sequence;
         let worse = is_worse(&known.incident, event);
         known.incident.apply(event);
         known.severities.insert(event.severity);
@@ -138,7 +141,7 @@ impl Known {
         let incident = fold([event]).pop().expect("one event makes one incident");
         let watch = incident.findings.first().map_or("", |finding| finding.subject.watch.as_str());
         let history = policy.history.contains(&(incident.model.clone(), watch.to_owned()));
-        Self { incident, severities: BTreeSet::new(), history, begun: false }
+        Self { incident, severities: BTreeSet::new(), history, begun: false, planned: 0 }
     }
 }
 
@@ -230,8 +233,9 @@ mod tests {
         let opened = samples::event(1, EventKind::Opened);
         let escalated = IncidentEvent { severity: Severity::Page, ..samples::event(2, EventKind::Escalated) };
         assert_eq!(told(&mut planner, &opened), [("mail".to_owned(), false)]);
+        assert_eq!(told(&mut planner, &opened), [], "an event that was planned is not planned again");
         assert_eq!(told(&mut planner, &escalated).len(), 2);
-        assert_eq!(told(&mut planner, &escalated), [], "an event that was planned is not planned again");
+        assert_eq!(told(&mut planner, &escalated), []);
         assert_eq!(
             planner.notice(&escalated).url,
             format!("https://leeway.example.com/incidents/{}", opened.incident)

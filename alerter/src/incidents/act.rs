@@ -36,7 +36,7 @@ impl Incidents {
             ActionKind::Silence if open && action.until.is_some_and(|until| until > now) => {
                 &[EventKind::Silenced]
             }
-            ActionKind::Unsilence if incident.silenced_until.is_some() => &[EventKind::Unsilenced],
+            ActionKind::Unsilence if open && incident.silenced_until.is_some() => &[EventKind::Unsilenced],
             ActionKind::Resolve if open => &[EventKind::Resolved],
             ActionKind::MarkFalse if incident.marked_false.is_some() => &[],
             ActionKind::MarkFalse if open => &[EventKind::MarkedFalse, EventKind::Resolved],

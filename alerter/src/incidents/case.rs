@@ -216,15 +216,18 @@ impl Case {
         }
     }
 
-    /// Lets go of subjects that no window judges any more.
-    pub fn forget(&mut self, window_end: Instant, window: Duration) {
+    /// Lets go of subjects that no window judges any more; says whether there were any.
+    pub fn forget(&mut self, window_end: Instant, window: Duration) -> bool {
         let patience = window.saturating_mul(WINDOWS_UNTIL_FORGOTTEN).max(LEAST_UNTIL_FORGOTTEN);
         let forgotten =
             |finding: &&mut Finding| finding.standing && window_end.since(finding.window_end) >= patience;
+        let mut any = false;
         for finding in self.live.iter_mut().filter(forgotten) {
             finding.standing = false;
-            self.changed = true;
+            any = true;
         }
+        self.changed |= any;
+        any
     }
 
     /// Whether what changed since the last event is to be said now.

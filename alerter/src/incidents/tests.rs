@@ -285,6 +285,11 @@ fn a_silence_ends_by_itself_and_says_so_once() {
     assert_eq!(kinds(&ended), [EventKind::Unsilenced]);
     assert_eq!(ended[0].actor, LEEWAY);
     assert_eq!(incidents.end_silences(now(16)), []);
+
+    incidents.act(&action("b", ActionKind::Silence, &id, 17), now(17));
+    incidents.act(&action("c", ActionKind::Resolve, &id, 18), now(18));
+    assert_eq!(incidents.act(&action("d", ActionKind::Unsilence, &id, 19), now(19)), [], "it is over");
+    assert_eq!(incidents.end_silences(now(40)), []);
 }
 
 #[test]
@@ -313,7 +318,9 @@ fn a_subject_that_nobody_judges_any_more_is_let_go() {
         evaluation
     };
     assert_eq!(incidents.take(vec![other(6)], now(0)), []);
-    assert_eq!(kinds(&incidents.take(vec![other(7)], now(0))), [EventKind::Resolved]);
+    let resolved = incidents.take(vec![other(7)], now(0));
+    assert_eq!(kinds(&resolved), [EventKind::Resolved]);
+    assert_eq!(resolved[0].reason, "what was left of it is no longer looked at");
 }
 
 #[test]

@@ -71,6 +71,8 @@ fn config_at(folder: &Folder) -> EngineConfig {
     EngineConfig {
         library: std::env::var_os("LEEWAY_ENGINE__LIBRARY").map(PathBuf::from),
         executable: Some(executable()),
+        // A fresh schema is some thirty tables, and a busy disk takes its time to confirm each.
+        settings: [("fsync_metadata".to_owned(), "0".to_owned())].into(),
         ..EngineConfig::at(folder.path())
     }
 }

@@ -82,7 +82,7 @@ impl Layout {
             range_words: visit.range.in_words(),
             live: visit.range.is_live(),
             pinned: link(visit.path(), &[visit.range.pinned_query(), kept.clone()]),
-            unpinned: link(visit.path(), &[kept.clone()]),
+            unpinned: link(visit.path(), std::slice::from_ref(&kept)),
             zones: visit
                 .range
                 .zones()

@@ -68,9 +68,12 @@ const MIGRATIONS: [Migration; 32] = migrations![
 /// The version of the schema that this build knows.
 pub const VERSION: u32 = MIGRATIONS[MIGRATIONS.len() - 1].version;
 
+/// Which of the settings holds for a table.
+type Days = fn(&Retention) -> u32;
+
 /// Tables whose rows expire, the column their age is counted from, and the setting that says after how many days.
 #[rustfmt::skip]
-const EXPIRING: [(&str, &str, fn(&Retention) -> u32); 13] = [
+const EXPIRING: [(&str, &str, Days); 13] = [
     ("predictions", "toDateTime(received_at)", |r| r.events_days),
     ("outcomes", "toDateTime(received_at)", |r| r.events_days),
     ("rejected_events", "toDateTime(received_at)", |r| r.rejected_days),

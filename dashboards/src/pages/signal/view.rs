@@ -525,12 +525,14 @@ fn presence_chart(data: &Data, visit: &Visit) -> Chart {
             .map(|step| Point { at: step.at, value: (step.events > 0).then(|| of(step)) })
             .collect(),
     };
-    let all: [(&str, fn(&super::Step) -> f64); 3] =
-        [("missing", |step| step.missing), ("invalid", |step| step.invalid), ("other", |step| step.other)];
-    let kinds = all
-        .into_iter()
-        .filter(|(label, of)| *label == "missing" || data.over_time.iter().any(|step| of(step) > 0.0));
-    let shown: Vec<Series> = kinds.map(|(label, of)| series(label, of)).collect();
+    let any = |of: fn(&super::Step) -> f64| data.over_time.iter().any(|step| of(step) > 0.0);
+    let mut shown = vec![series("missing", |step| step.missing)];
+    if any(|step| step.invalid) {
+        shown.push(series("invalid", |step| step.invalid));
+    }
+    if any(|step| step.other) {
+        shown.push(series("other", |step| step.other));
+    }
     let words: Vec<&str> = shown.iter().map(|series| series.label.as_str()).collect();
     let note = format!("share of all events: {}", words.join(", "));
     let line = line(data, visit, "missing and unseen values over time".to_owned(), Unit::Share, shown);

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant as Moment};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::config;
 use crate::intake::IntakeError;
@@ -26,7 +27,7 @@ struct Submission<E> {
     done: oneshot::Sender<Result<(), Arc<IntakeError>>>,
 }
 
-/// The entrance of a queue. When the last one is dropped, the queue stores what it holds and ends.
+/// An entrance of a queue.
 pub struct Queue<E> {
     sender: mpsc::Sender<Submission<E>>,
 }
@@ -47,14 +48,19 @@ pub enum NotStored {
 }
 
 impl<E: Send + 'static> Queue<E> {
-    /// Starts a queue whose batches are stored by `store(events, token)`. The second part ends when all is stored.
-    pub fn start<S, F>(limits: config::Batch, store: S) -> (Self, tokio::task::JoinHandle<()>)
+    /// Starts a queue whose batches are stored by `store(events, token)`. When `closing` is cancelled, or the last
+    /// entrance is gone, it takes no more; the second part ends when all it took is stored.
+    pub fn start<S, F>(
+        limits: config::Batch,
+        closing: CancellationToken,
+        store: S,
+    ) -> (Self, tokio::task::JoinHandle<()>)
     where
         S: Fn(Vec<E>, String) -> F + Clone + Send + 'static,
         F: Future<Output = Result<(), IntakeError>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(DOORSTEP);
-        let ended = tokio::spawn(gather(receiver, limits, store));
+        let ended = tokio::spawn(gather(receiver, closing, limits, store));
         (Self { sender }, ended)
     }
 
@@ -75,8 +81,12 @@ impl<E: Send + 'static> Queue<E> {
     }
 }
 
-async fn gather<E, S, F>(mut receiver: mpsc::Receiver<Submission<E>>, limits: config::Batch, store: S)
-where
+async fn gather<E, S, F>(
+    mut receiver: mpsc::Receiver<Submission<E>>,
+    closing: CancellationToken,
+    limits: config::Batch,
+    store: S,
+) where
     E: Send + 'static,
     S: Fn(Vec<E>, String) -> F + Clone + Send + 'static,
     F: Future<Output = Result<(), IntakeError>> + Send + 'static,
@@ -84,10 +94,16 @@ where
     let at_once = Arc::new(Semaphore::new(limits.in_flight));
     let mut gathered = Gathered::new(limits);
     let mut in_flight = JoinSet::new();
+    let mut is_closing = false;
     loop {
         let wait = gathered.due_in(Moment::now());
         tokio::select! {
             biased;
+            () = closing.cancelled(), if !is_closing => {
+                // What stands in the queue is still taken out of it.
+                receiver.close();
+                is_closing = true;
+            }
             submission = receiver.recv(), if !gathered.is_full() => match submission {
                 Some(submission) => {
                     let (rows, bytes) = (submission.events.len(), submission.bytes);
@@ -223,10 +239,11 @@ mod tests {
     async fn many_requests_become_few_batches_and_each_is_answered() {
         let batches = Arc::new(Mutex::new(Vec::new()));
         let seen = batches.clone();
-        let (queue, ended) = Queue::start(limits(1_000, 20), move |events: Vec<usize>, _| {
-            seen.lock().expect("sound").push(events);
-            async { Ok(()) }
-        });
+        let (queue, ended) =
+            Queue::start(limits(1_000, 20), CancellationToken::new(), move |events: Vec<usize>, _| {
+                seen.lock().expect("sound").push(events);
+                async { Ok(()) }
+            });
         let submissions = (0..100).map(|n| {
             let queue = queue.clone();
             tokio::spawn(async move { queue.submit(vec![n; 3], 1, None).await })
@@ -244,17 +261,21 @@ mod tests {
     #[tokio::test]
     async fn what_is_in_the_queue_when_it_closes_is_stored() {
         let (sender, stored) = std::sync::mpsc::channel();
-        let (queue, ended) = Queue::start(limits(1_000, 3_600_000), move |events: Vec<u8>, _| {
-            sender.send(events).expect("the test listens");
-            async { Ok(()) }
-        });
+        let closing = CancellationToken::new();
+        let (queue, ended) =
+            Queue::start(limits(1_000, 3_600_000), closing.clone(), move |events: Vec<u8>, _| {
+                sender.send(events).expect("the test listens");
+                async { Ok(()) }
+            });
         // The request goes away before the batch is cut; then the queue closes.
         let patience = Duration::from_millis(5);
         tokio::time::timeout(patience, queue.submit(vec![1, 2], 1, None))
             .await
             .expect_err("an hour is longer");
-        drop(queue);
+        closing.cancel();
         ended.await.expect("no panic");
         assert_eq!(stored.try_iter().collect::<Vec<_>>(), [vec![1, 2]]);
+        let late = queue.submit(vec![3], 1, None).await;
+        assert!(matches!(late, Err(NotStored::Stopping)), "{late:?}");
     }
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use service::Context;
 use sql::Store;
 use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
 use crate::intake::{Intake, Patience};
@@ -37,7 +38,8 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
         .with_spool(spool, patience)
         .with_settle(config.grids.settle());
     let finishing = tokio::spawn(finish(intake.clone(), left));
-    let (queues, stored) = queues(&config, &intake);
+    let closing = CancellationToken::new();
+    let (queues, stored) = queues(&config, &intake, &closing);
     let kept_days = store.config().retention.events_days;
     let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone())?;
     let maker = Maker::new(store, grids, &config.grids, &context, &intake);
@@ -46,7 +48,8 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     context.health.ready(CHECK);
     service::http::serve(listener, http.router().merge(operations), context.stopper.clone()).await?;
     context.health.not_ready(CHECK, "is stopping");
-    // The server is gone and with it the queues' entrances: each stores what it holds and ends.
+    // Each queue stores what it holds and ends, whatever connections are still open.
+    closing.cancel();
     for queue in stored {
         queue.await.context("a queue ended badly")?;
     }
@@ -56,20 +59,20 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     Ok(())
 }
 
-fn queues(config: &Config, intake: &Intake) -> (Queues, Vec<JoinHandle<()>>) {
+fn queues(config: &Config, intake: &Intake, closing: &CancellationToken) -> (Queues, Vec<JoinHandle<()>>) {
     let batch = config.batch.clone();
     let into = intake.clone();
-    let (predictions, first) = Queue::start(batch.clone(), move |events, token| {
+    let (predictions, first) = Queue::start(batch.clone(), closing.clone(), move |events, token| {
         let into = into.clone();
         async move { into.insert(events, &token).await }
     });
     let into = intake.clone();
-    let (outcomes, second) = Queue::start(batch.clone(), move |events, token| {
+    let (outcomes, second) = Queue::start(batch.clone(), closing.clone(), move |events, token| {
         let into = into.clone();
         async move { into.insert_outcomes(events, &token).await }
     });
     let into = intake.clone();
-    let (rejections, third) = Queue::start(batch, move |events, token| {
+    let (rejections, third) = Queue::start(batch, closing.clone(), move |events, token| {
         let into = into.clone();
         async move { into.insert_rejections(events, &token).await }
     });

@@ -215,7 +215,7 @@ async fn old_and_future_events_are_refused_with_the_reason() {
         event
     };
     let answer = collector
-        .predictions(&[at("2013-01-01T00:00:00Z"), at("2100-01-01T00:00:00Z"), at("yesterday")])
+        .predictions(&[at("1999-01-01T00:00:00Z"), at("2100-01-01T00:00:00Z"), at("yesterday")])
         .await;
     assert_eq!(answer.status, 400);
     for (index, part) in
@@ -242,4 +242,19 @@ async fn while_the_store_is_away_senders_are_told_to_come_back() {
         assert!(answer.retry_after.is_some(), "{answer:?}");
     }
     collector.crash();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_body_that_never_ends_is_given_up() {
+    let store = fresh_store().await;
+    let limits = Limits { body_within_s: 1, ..Limits::default() };
+    let collector =
+        Running::start_with(&store, Config { limits, ..Config::default() }, BTreeMap::new()).await;
+    let drip = futures_util::stream::unfold((), async |()| {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        Some((Ok::<_, std::io::Error>(" "), ()))
+    });
+    let answer = send(collector.post("/v1/predictions").body(reqwest::Body::wrap_stream(drip))).await;
+    assert_eq!(answer.status, 408, "{answer:?}");
+    collector.stop().await;
 }

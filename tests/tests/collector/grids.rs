@@ -7,7 +7,7 @@ use collector::Config;
 use collector::event::{Name, Prediction};
 use collector::known::Known;
 use domain::contract::{Contract, LatencyObjective, Objectives};
-use domain::grid::Bin;
+use domain::grid::{Bin, Bins, Edges, Grid, Levels};
 use domain::signal::{TAG, segment};
 use domain::time::Clock;
 use serde::Deserialize;
@@ -272,4 +272,33 @@ async fn limits_of_objectives_are_edges_of_the_latency() {
     let raw = text(&store, "SELECT countIf(numbers['latency_ms'] <= 20), count() FROM predictions").await;
     assert_eq!(text(&store, &statement).await, raw);
     collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_announcement_that_would_come_too_late_is_not_made() {
+    let store = fresh_store().await;
+    let sample: Vec<f64> = (1..3_000).map(|n| (f64::from(n) * 0.7).sin() * 1e3_f64.powi(n % 5)).collect();
+    let names = ["a", "it's", "back\\slash", "new\nline", "tab\t, [comma]", ""].map(str::to_owned);
+    let bins = [
+        ("feature.x", Bins::Numbers(Edges::of_sample(sample))),
+        ("feature.c", Bins::Categories(Levels::of(names))),
+    ];
+    for (signal, bins) in bins {
+        let now = store.clock().await.expect("the store's clock");
+        let stored = StoredGrid {
+            grid: Grid::new("m", signal, now.saturating_add(Duration::from_secs(10)), bins),
+            made_from: "a test's \"values\"".to_owned(),
+            made_of: 5_000,
+            announced_at: now,
+            recounted_at: None,
+        };
+        let found = async || {
+            let grids = store.grids(Some("m")).await.expect("grids");
+            grids.into_iter().find(|found| found.grid.signal == signal)
+        };
+        store.announce_grid(&stored, now).await.expect("answered");
+        assert_eq!(found().await, None);
+        store.announce_grid(&stored, now.saturating_add(Duration::from_secs(60))).await.expect("answered");
+        assert_eq!(found().await.as_ref(), Some(&stored));
+    }
 }

@@ -236,6 +236,13 @@ pub fn latest(asked: &EvidenceAsked) -> Ask {
     ))
 }
 
+pub fn peak(asked: &EvidenceAsked) -> Ask {
+    asked.bind(Ask::new(
+        "The windows that were farthest beyond their limits",
+        include_str!("../../queries/pages/incident_peak.sql"),
+    ))
+}
+
 /// One window a `step`.
 pub fn history(asked: &EvidenceAsked, step: std::time::Duration) -> Ask {
     let step_ms = i64::try_from(step.as_millis()).unwrap_or(i64::MAX).max(1);
@@ -279,6 +286,12 @@ impl Store {
     /// Of each subject the last window in which it was off course.
     pub async fn incident_latest(&self, asked: &EvidenceAsked) -> Result<Vec<Evaluation>, Error> {
         let rows: Vec<ArrivedRow> = latest(asked).rows(self).await?;
+        rows.into_iter().map(Evaluation::try_from).collect()
+    }
+
+    /// Of each subject the window in which it was farthest beyond its limit.
+    pub async fn incident_peak(&self, asked: &EvidenceAsked) -> Result<Vec<Evaluation>, Error> {
+        let rows: Vec<ArrivedRow> = peak(asked).rows(self).await?;
         rows.into_iter().map(Evaluation::try_from).collect()
     }
 

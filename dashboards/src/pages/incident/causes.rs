@@ -50,7 +50,8 @@ pub fn causes(data: &Data, visit: &Visit) -> Causes {
     let by_move = is_ranked_by_move(data, &groups);
     let mut groups = groups;
     if by_move {
-        let part = |group: &Vec<&Finding>| part_of(data, group).unwrap_or(0.0).abs();
+        // What works against the move explains less of it than what has no part in it.
+        let part = |group: &Vec<&Finding>| part_of(data, group).unwrap_or(0.0);
         groups.sort_by(|one, other| part(other).total_cmp(&part(one)));
     }
     // The prediction moves because something else does: it explains nothing, and comes last.
@@ -99,9 +100,10 @@ fn part_of(data: &Data, group: &[&Finding]) -> Option<f64> {
 
 fn cause(data: &Data, visit: &Visit, rank: usize, group: &[&Finding]) -> Cause {
     let lead = group[0];
-    let latest = data.evidence.latest_of(&lead.subject);
-    // What was seen last says more than what the event wrote down, unless it is over.
-    let sentence = latest.filter(|_| lead.standing).map_or(&lead.sentence, |latest| &latest.sentence);
+    let sentence =
+        data.evidence.telling_of(&lead.subject).map_or(&lead.sentence, |telling| &telling.sentence);
+    // When it began stands beside it.
+    let sentence = sentence.split("; since ").next().unwrap_or_default();
     let (figure, meter, figure_words) = figure(data, group);
     let consequence = is_consequence(group, data);
     Cause {
@@ -146,16 +148,17 @@ fn address(data: &Data, visit: &Visit, finding: &Finding) -> String {
 /// Value and limit, how many events, since when, and where else.
 fn small(data: &Data, range: &TimeRange, group: &[&Finding]) -> Markup {
     let lead = group[0];
-    let latest = data.evidence.latest_of(&lead.subject).filter(|_| lead.standing);
-    let (value, limit, n) = latest.map_or((lead.value, lead.threshold, lead.n_current), |latest| {
+    let telling = data.evidence.telling_of(&lead.subject);
+    let (value, limit, n) = telling.map_or((lead.value, lead.threshold, lead.n_current), |latest| {
         (latest.value, latest.threshold, latest.n_current)
     });
     let unit = unit_of(&lead.statistic, lead.subject.monitor);
     let mut parts = vec![
         format!(
-            "{} {}, limit {}",
+            "{} {}{}, limit {}",
             escape(&called(&lead.statistic, lead.subject.monitor)),
             escape(&write(unit, value)),
+            data.evidence.when_of(&lead.subject),
             escape(&write(unit, limit))
         ),
         counted(n, "event"),
@@ -209,6 +212,16 @@ fn elsewhere(group: &[&Finding]) -> Option<String> {
 /// The part of the prediction's move, or how many times the limit.
 fn figure(data: &Data, group: &[&Finding]) -> (String, Markup, String) {
     let class = "fill";
+    let lead = group[0];
+    let (value, limit) = data
+        .evidence
+        .telling_of(&lead.subject)
+        .map_or((lead.value, lead.threshold), |latest| (latest.value, latest.threshold));
+    if matches!(lead.subject.monitor, Monitor::Missing | Monitor::Invalid) {
+        let label = if lead.subject.monitor == Monitor::Missing { "missing" } else { "invalid" };
+        let whole = if lead.subject.segment.is_empty() { "all events" } else { "its events" };
+        return (text::percent(value), meter::draw(value, class, label), format!("{label}, of {whole}"));
+    }
     if let Some(part) = part_of(data, group) {
         // More digits would claim more than a split by bins knows.
         let part = (part * 100.0).round() / 100.0 + 0.0;
@@ -216,16 +229,6 @@ fn figure(data: &Data, group: &[&Finding]) -> (String, Markup, String) {
         let of = if name.chars().count() <= 10 { name } else { "prediction" };
         let words = format!("of the {of}’s move");
         return (text::percent(part), meter::draw(part, class, "part of the prediction's move"), words);
-    }
-    let lead = group[0];
-    let (value, limit) = data
-        .evidence
-        .latest_of(&lead.subject)
-        .map_or((lead.value, lead.threshold), |latest| (latest.value, latest.threshold));
-    if lead.subject.monitor == Monitor::Missing || lead.subject.monitor == Monitor::Invalid {
-        let label = if lead.subject.monitor == Monitor::Missing { "missing" } else { "invalid" };
-        let whole = if lead.subject.segment.is_empty() { "all events" } else { "its events" };
-        return (text::percent(value), meter::draw(value, class, label), format!("{label}, of {whole}"));
     }
     let times = value / limit;
     if !(times.is_finite() && limit > 0.0) {

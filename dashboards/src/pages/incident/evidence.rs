@@ -31,8 +31,11 @@ const POINTS: u64 = 96;
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Evidence {
-    /// Of each subject looked into, the last window that was off course.
-    pub latest: Vec<Evaluation>,
+    /// Of each subject looked into, the window that tells most: the last one while it is beyond its limit, else the
+    /// one that was farthest beyond.
+    pub telling: Vec<Evaluation>,
+    /// Those of them that are not the last.
+    pub at_worst: Vec<Subject>,
     pub history: Vec<HistoryPoint>,
     pub examples: Vec<Example>,
     /// Which is *the* prediction; empty where there is none with numbers.
@@ -103,9 +106,14 @@ pub fn is_beside(one: &Subject, other: &Subject) -> bool {
 }
 
 impl Evidence {
-    /// The last off-course window of a subject.
-    pub fn latest_of(&self, subject: &Subject) -> Option<&Evaluation> {
-        self.latest.iter().find(|evaluation| evaluation.subject == *subject)
+    /// The window of a subject that tells most.
+    pub fn telling_of(&self, subject: &Subject) -> Option<&Evaluation> {
+        self.telling.iter().find(|evaluation| evaluation.subject == *subject)
+    }
+
+    /// ` at its worst`, where what is told of a subject is past.
+    pub fn when_of(&self, subject: &Subject) -> &'static str {
+        if self.at_worst.contains(subject) { " at its worst" } else { "" }
     }
 
     pub fn compared_of(&self, signal: &str, segment: &str) -> Option<&Compared> {
@@ -122,6 +130,29 @@ impl Evidence {
             })
             .collect()
     }
+}
+
+/// Of each subject the window that tells most, and the subjects whose window is past: those that are back on course, or
+/// stand only because they have not recovered for long enough.
+fn telling(
+    leads: &[&Finding],
+    latest: Vec<Evaluation>,
+    peak: Vec<Evaluation>,
+) -> (Vec<Evaluation>, Vec<Subject>) {
+    let (mut telling, mut at_worst) = (Vec::new(), Vec::new());
+    for lead in leads {
+        let of = |all: &[Evaluation]| all.iter().find(|one| one.subject == lead.subject).cloned();
+        let last = of(&latest).filter(|last| lead.standing && last.value > last.threshold);
+        match (last, of(&peak)) {
+            (Some(last), _) => telling.push(last),
+            (None, Some(peak)) => {
+                at_worst.push(lead.subject.clone());
+                telling.push(peak);
+            }
+            (None, None) => telling.extend(of(&latest)),
+        }
+    }
+    (telling, at_worst)
 }
 
 fn evidence_asked(incident: &Incident, leading: &[&Finding], interval: Interval) -> EvidenceAsked {
@@ -180,15 +211,20 @@ async fn read(
     let whole = Interval::new(incident.since.min(range.start), incident.updated_at.max(range.end));
     let latest_asked = evidence_asked(incident, &leads, whole);
     let history_asked = EvidenceAsked { interval: range, ..latest_asked.clone() };
-    asked
-        .extend([questions::latest(&latest_asked).asked(), questions::history(&history_asked, step).asked()]);
-    let (latest, history, outputs) = tokio::try_join!(
+    asked.extend([
+        questions::latest(&latest_asked).asked(),
+        questions::peak(&latest_asked).asked(),
+        questions::history(&history_asked, step).asked(),
+    ]);
+    let (latest, peak, history, outputs) = tokio::try_join!(
         store.incident_latest(&latest_asked),
+        store.incident_peak(&latest_asked),
         store.incident_history(&history_asked, step),
         store.prediction_signals(&incident.model),
     )?;
     let prediction = contract.prediction_signal(outputs.iter().map(String::as_str)).unwrap_or_default();
-    let of_lead = latest.iter().find(|evaluation| evaluation.subject == lead.subject);
+    let (telling, at_worst) = telling(&leads, latest, peak);
+    let of_lead = telling.iter().find(|evaluation| evaluation.subject == lead.subject);
     let sums = Sums::new(incident, &leads, of_lead, &prediction, range, step);
     let read = sums.read(store, asked).await?;
     let compared = read.compared(&sums.signals);
@@ -196,12 +232,13 @@ async fn read(
     asked.push(questions::examples(&examples_asked).asked());
     let examples = store.incident_examples(&examples_asked).await?;
     let mut evidence = Evidence {
-        segments: shift::segments_of(&compared, &lead.subject.signal),
+        segments: shift::segments_of(&compared, &lead.subject),
         parts_of_move: shift::parts_of_move(&compared, &read.baseline, &prediction),
         prediction,
         means: read.means,
         traffic: read.traffic,
-        latest,
+        telling,
+        at_worst,
         history,
         examples,
         compared,
@@ -216,4 +253,40 @@ async fn read(
             })
     });
     Ok(evidence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::{evaluation, finding, subject};
+    use super::*;
+
+    #[test]
+    fn what_is_coming_back_is_told_at_its_worst() {
+        let lead = finding(subject("feature.temp", "", Monitor::Drift), 1.2, "temp moved");
+        let at = |value: f64| Evaluation { value, ..evaluation(&lead) };
+        let (told, past) = telling(&[&lead], vec![at(1.2)], vec![at(3.4)]);
+        assert_eq!((told[0].value, past.len()), (1.2, 0));
+        let (told, past) = telling(&[&lead], vec![at(0.08)], vec![at(3.4)]);
+        assert_eq!((told[0].value, past.len()), (3.4, 1));
+        let over = Finding { standing: false, ..lead.clone() };
+        let (told, past) = telling(&[&over], vec![at(1.2)], vec![at(3.4)]);
+        assert_eq!((told[0].value, past.len()), (3.4, 1));
+        assert_eq!(telling(&[&lead], Vec::new(), Vec::new()), (Vec::new(), Vec::new()));
+    }
+
+    #[test]
+    fn one_finding_of_each_signal_is_looked_into() {
+        let of = |signal: &str, segment: &str| finding(subject(signal, segment, Monitor::Drift), 1.0, "");
+        let findings = [
+            of("feature.a", "x=1"),
+            of("feature.a", ""),
+            of("feature.b", ""),
+            of("", ""),
+            of("feature.c", ""),
+            of("feature.d", ""),
+        ];
+        let leads: Vec<&str> = leading(&findings).iter().map(|lead| lead.subject.signal.as_str()).collect();
+        assert_eq!(leads, ["feature.a", "feature.b", "", "feature.c"]);
+        assert_eq!(leading(&findings)[0].subject.segment, "x=1");
+    }
 }

@@ -6,7 +6,7 @@ use domain::signal::short_name;
 use domain::time::Instant;
 
 use super::Data;
-use super::words::{called, moved, unit_of};
+use super::words::{called, moved, unit_of, usual_range};
 use crate::charts::line::{Line, Marker, Point, Series, Unit};
 use crate::text::{self, Markup};
 use crate::time_range::TimeRange;
@@ -83,6 +83,11 @@ fn filled(data: &Data, value_at: impl Fn(Instant) -> Option<f64>) -> Vec<Point> 
 /// The prediction's mean, if it moved; one that did not says nothing here.
 fn prediction(data: &Data) -> Option<Shown> {
     moved(data).filter(|words| words.starts_with("move"))?;
+    let lead = data.incident.findings.first()?.subject.monitor;
+    // What went missing is better seen itself.
+    if matches!(lead, Monitor::Missing | Monitor::Invalid) {
+        return None;
+    }
     let means: std::collections::HashMap<Instant, f64> =
         data.evidence.means.iter().filter(|mean| mean.n > 0).map(|mean| (mean.at, mean.mean)).collect();
     let points = filled(data, |at| means.get(&at).copied());
@@ -100,18 +105,11 @@ fn prediction(data: &Data) -> Option<Shown> {
     })
 }
 
-/// Where the middle 95 % of the steps before the onset lie.
+/// Where the steps before the onset lie.
 fn healthy_band(data: &Data, points: &[Point]) -> Option<(f64, f64)> {
-    const ENOUGH: usize = 8;
     let before =
         points.iter().filter(|point| point.at.saturating_add(data.evidence.step) <= data.incident.since);
-    let mut values: Vec<f64> = before.filter_map(|point| point.value).collect();
-    if values.len() < ENOUGH {
-        return None;
-    }
-    values.sort_by(f64::total_cmp);
-    let at = |share: f64| values[((values.len() - 1) as f64 * share).round() as usize];
-    Some((at(0.025), at(0.975)))
+    usual_range(before.filter_map(|point| point.value).collect())
 }
 
 fn traffic(data: &Data) -> Option<Shown> {

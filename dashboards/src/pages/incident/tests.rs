@@ -26,7 +26,7 @@ fn since() -> Instant {
     "2026-11-20T13:38:00Z".parse().expect("an instant")
 }
 
-fn subject(signal: &str, segment: &str, monitor: Monitor) -> Subject {
+pub(super) fn subject(signal: &str, segment: &str, monitor: Monitor) -> Subject {
     Subject {
         model: "flights".to_owned(),
         environment: "production".to_owned(),
@@ -37,7 +37,7 @@ fn subject(signal: &str, segment: &str, monitor: Monitor) -> Subject {
     }
 }
 
-fn finding(subject: Subject, value: f64, sentence: &str) -> Finding {
+pub(super) fn finding(subject: Subject, value: f64, sentence: &str) -> Finding {
     Finding {
         subject,
         severity: Severity::Ticket,
@@ -73,7 +73,7 @@ fn event(sequence: u32, kind: EventKind, at: Instant, findings: Vec<Finding>) ->
     }
 }
 
-fn evaluation(finding: &Finding) -> Evaluation {
+pub(super) fn evaluation(finding: &Finding) -> Evaluation {
     Evaluation {
         subject: finding.subject.clone(),
         window: Interval::ending_at(finding.window_end, HOUR),
@@ -135,7 +135,8 @@ fn evidence(findings: &[Finding], range: Interval) -> Evidence {
         Mean { at, n: 500, mean: if at >= since() { 0.24 } else { 0.18 }, sd: 0.1 }
     });
     Evidence {
-        latest: findings.iter().map(evaluation).collect(),
+        telling: findings.iter().map(evaluation).collect(),
+        at_worst: Vec::new(),
         history: findings.iter().flat_map(|finding| history(finding, range)).collect(),
         examples: vec![Example {
             id: "087909".to_owned(),

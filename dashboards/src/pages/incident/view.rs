@@ -39,6 +39,8 @@ pub struct IncidentPage {
     picture: Option<Picture>,
     causes: Causes,
     segments: Vec<SegmentLine>,
+    /// Whether no segment carries more than its share.
+    is_even: bool,
     examples: Examples,
     timeline: Vec<Entry>,
     how_sure: Option<Markup>,
@@ -102,6 +104,7 @@ impl IncidentPage {
                 .enumerate()
                 .map(|(index, part)| line(data, visit, index, part))
                 .collect(),
+            is_even: is_even(&data.evidence.segments),
             examples: examples(data, visit),
             timeline: timeline(data, range),
             how_sure: words::how_sure(data),
@@ -144,8 +147,15 @@ fn line(data: &Data, visit: &Visit, index: usize, part: &Part) -> SegmentLine {
     }
 }
 
+/// A segment that carries this much more than its share of the traffic stands out.
+const STANDS_OUT: f64 = 0.1;
+
+fn is_even(parts: &[Part]) -> bool {
+    parts.iter().all(|part| part.shift - part.traffic < STANDS_OUT)
+}
+
 /// How many further signals a row of examples shows.
-const FURTHER: usize = 2;
+const FURTHER: usize = 1;
 
 fn examples(data: &Data, visit: &Visit) -> Examples {
     if data.evidence.examples.is_empty() {

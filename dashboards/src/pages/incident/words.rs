@@ -82,10 +82,12 @@ pub fn standing(data: &Data, range: &TimeRange) -> Markup {
     let incident = &data.incident;
     let mut parts = vec![since(incident, range)];
     parts.extend(moved(data).map(|words| escape(&words)));
-    let lead = incident.findings.first().and_then(|finding| data.evidence.latest_of(&finding.subject));
+    let lead = incident.findings.first().and_then(|finding| data.evidence.telling_of(&finding.subject));
     parts.extend(lead.map(|lead| {
         let place = if lead.subject.segment.is_empty() { "" } else { " there" };
-        escape(&format!("{} in the last window{place}", counted(lead.n_current, "event")))
+        let past = !data.evidence.when_of(&lead.subject).is_empty();
+        let window = if past { "its worst window" } else { "the last window" };
+        escape(&format!("{} in {window}{place}", counted(lead.n_current, "event")))
     }));
     if incident.is_silenced_at(range.now()) {
         let until = incident.silenced_until.unwrap_or_default();
@@ -129,7 +131,21 @@ fn mean_over(means: &[Mean], interval: Interval) -> Option<(f64, f64)> {
     Some((mean, (square / n / n).sqrt()))
 }
 
-/// Whether the prediction moved with the onset, in words; `None` where too little is known to say.
+/// Fewer steps before the onset say nothing about what is usual.
+const ENOUGH_BEFORE: usize = 8;
+
+/// Where the middle 95 % of the values before the onset lie; `None` for too few.
+pub fn usual_range(mut before: Vec<f64>) -> Option<(f64, f64)> {
+    if before.len() < ENOUGH_BEFORE {
+        return None;
+    }
+    before.sort_by(f64::total_cmp);
+    let at = |share: f64| before[((before.len() - 1) as f64 * share).round() as usize];
+    Some((at(0.025), at(0.975)))
+}
+
+/// Whether the prediction moved with the onset, in words; `None` where too little is known to say. It moved if its mean
+/// since then lies where few steps before lay, and the number of events does not explain it.
 pub fn moved(data: &Data) -> Option<String> {
     let Evidence { means, prediction, .. } = &data.evidence;
     let incident = &data.incident;
@@ -137,11 +153,14 @@ pub fn moved(data: &Data) -> Option<String> {
         return None;
     }
     let end = incident.resolved.as_ref().map_or(data.now, |resolved| resolved.at);
-    let (before, error_before) = mean_over(means, Interval::new(data.range.start, incident.since))?;
+    let earlier = Interval::new(data.range.start, incident.since);
+    let (before, error_before) = mean_over(means, earlier)?;
     let (after, error_after) = mean_over(means, Interval::new(incident.since, end))?;
+    let steps = means.iter().filter(|mean| earlier.contains(mean.at)).map(|mean| mean.mean);
+    let (low, high) = usual_range(steps.collect())?;
     let name = text::cut(short_name(prediction), 40);
     let error = (error_before.powi(2) + error_after.powi(2)).sqrt();
-    let is_moved = (after - before).abs() > 4.0 * error && (after - before).abs() > 0.02 * before.abs();
+    let is_moved = (after - before).abs() > 4.0 * error && !(low..=high).contains(&after);
     Some(match is_moved {
         true => {
             let verb = if incident.is_open() { "moves" } else { "moved" };
@@ -154,15 +173,16 @@ pub fn moved(data: &Data) -> Option<String> {
 /// How sure it is that something is wrong: the value against what noise explains, what was healthy, and the limit.
 pub fn how_sure(data: &Data) -> Option<Markup> {
     let finding = data.incident.findings.first()?;
-    let Some(latest) = data.evidence.latest_of(&finding.subject) else {
+    let Some(latest) = data.evidence.telling_of(&finding.subject) else {
         return Some(Markup(escape(&said(finding))));
     };
     let unit = unit_of(&latest.statistic, latest.subject.monitor);
     let write = |value: f64| escape(&write(unit, value));
     let mut sentences = vec![format!(
-        "{} <b>{}</b> over {}{}.",
+        "{} <b>{}</b>{} over {}{}.",
         escape(&text::capitalised(&called(&latest.statistic, latest.subject.monitor))),
         write(latest.value),
+        data.evidence.when_of(&latest.subject),
         counted(latest.n_current, "event"),
         if latest.n_baseline > 0 {
             format!(", against {} in the baseline", text::count(latest.n_baseline))

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use domain::counts::Counts;
+use domain::evaluation::{Monitor, Subject};
 use domain::grid::{Bin, Bins, Grid, GridId};
 use domain::signal::{Role, role, segment};
 use sql::baselines::BySignal;
@@ -13,11 +14,12 @@ use crate::figures::{self, SegmentCounts, SegmentPart};
 /// How many segments are shown.
 const MOST_SEGMENTS: usize = 5;
 
-/// The segments that carry the shift of a signal, dimension by dimension, the largest parts first.
-pub fn segments_of(compared: &[Compared], signal: &str) -> Vec<Part> {
+/// The segments that carry what happened to a signal, dimension by dimension, the largest parts first. Where values went
+/// missing or invalid, only how many did counts; else how the values moved.
+pub fn segments_of(compared: &[Compared], lead: &Subject) -> Vec<Part> {
     let mut dimensions: BTreeMap<&str, Vec<SegmentCounts>> = BTreeMap::new();
     let mut grids: BTreeMap<&str, GridId> = BTreeMap::new();
-    for one in compared.iter().filter(|one| one.signal == signal) {
+    for one in compared.iter().filter(|one| one.signal == lead.signal) {
         let Some((dimension, _)) = segment::parts(&one.segment) else { continue };
         // Counts of two grids do not add.
         if *grids.entry(dimension).or_insert(one.grid.id) != one.grid.id {
@@ -25,15 +27,12 @@ pub fn segments_of(compared: &[Compared], signal: &str) -> Vec<Part> {
         }
         dimensions.entry(dimension).or_default().push(SegmentCounts {
             segment: one.segment.clone(),
-            baseline: one.baseline.clone(),
-            now: one.now.clone(),
+            baseline: counted(&one.baseline, lead.monitor),
+            now: counted(&one.now, lead.monitor),
         });
     }
-    let mut parts: Vec<SegmentPart> = dimensions
-        .values()
-        .filter(|parts| parts.len() > 1)
-        .flat_map(|parts| figures::segment_parts(parts))
-        .collect();
+    let several = dimensions.values().filter(|parts| parts.len() > 1);
+    let mut parts: Vec<SegmentPart> = several.flat_map(|parts| figures::segment_parts(parts)).collect();
     parts.sort_by(|one, other| {
         other.shift.total_cmp(&one.shift).then_with(|| one.segment.cmp(&other.segment))
     });
@@ -42,6 +41,16 @@ pub fn segments_of(compared: &[Compared], signal: &str) -> Vec<Part> {
         .into_iter()
         .map(|SegmentPart { segment, shift, traffic }| Part { segment, shift, traffic })
         .collect()
+}
+
+/// The counts that a monitor is about: with the value or without it, or all bins.
+fn counted(counts: &Counts, monitor: Monitor) -> Counts {
+    let bin = match monitor {
+        Monitor::Missing => Bin::MISSING,
+        Monitor::Invalid => Bin::INVALID,
+        _ => return counts.clone(),
+    };
+    Counts::of([(bin, counts.get(bin)), (Bin::FIRST_VALUE, counts.total() - counts.get(bin))])
 }
 
 /// The prediction's mean must have moved by so many of its standard errors for parts of the move to mean anything …
@@ -194,8 +203,33 @@ mod tests {
             compared("feature.x", "", [900, 300], [700, 500]),
             compared("feature.z", "origin=EWR", [1, 900], [900, 1]),
         ];
-        let parts = segments_of(&compared, "feature.x");
+        let parts = segments_of(&compared, &subject(Monitor::Drift));
         assert_eq!(parts[0].segment, "origin=JFK");
         assert!((parts[0].shift - 1.0).abs() < 1e-9 && parts.len() == 2, "{parts:?}");
+    }
+
+    #[test]
+    fn where_values_went_missing_counts_and_not_how_the_others_moved() {
+        let missing = |counts: Counts, n: u64| {
+            let mut counts = counts;
+            counts.add(Bin::MISSING, n);
+            counts
+        };
+        let mut jfk = compared("feature.x", "origin=JFK", [300, 100], [300, 100]);
+        jfk.now = missing(jfk.now, 200);
+        let ewr = compared("feature.x", "origin=EWR", [600, 200], [200, 600]);
+        let parts = segments_of(&[jfk, ewr], &subject(Monitor::Missing));
+        assert!(parts[0].segment == "origin=JFK" && parts[0].shift > 0.9, "{parts:?}");
+    }
+
+    fn subject(monitor: Monitor) -> Subject {
+        Subject {
+            model: "m".to_owned(),
+            environment: "production".to_owned(),
+            watch: "hourly".to_owned(),
+            monitor,
+            signal: "feature.x".to_owned(),
+            segment: String::new(),
+        }
     }
 }

@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::delivery::State;
-use domain::evaluation::Verdict;
+use domain::evaluation::{Monitor, Verdict};
 use domain::incident::EventKind;
 use tests::{Answer, OwnEngine, eventually};
 
-use crate::post::{Harbour, SECRET, is_signed, received, temp};
+use crate::post::{Harbour, SECRET, is_signed, received, subject, temp};
 
 #[tokio::test]
 async fn an_alarm_is_an_incident_of_which_every_channel_hears_the_beginning_and_the_end() {
@@ -247,4 +247,57 @@ async fn it_serves_its_health_and_is_ready_once_it_has_looked() {
     .await;
     eventually("it is ready", async || alerter.health.problems().is_empty()).await;
     alerter.stop().await;
+}
+
+#[tokio::test]
+async fn a_channel_that_never_answers_holds_up_no_other_and_no_stop() {
+    let harbour = Harbour::open().await;
+    let mute = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = mute.local_addr().expect("an address");
+    let config = harbour.config().replace(&harbour.hook.url, &format!("http://{address}"));
+    let alerter = harbour.start_with(&config);
+    harbour.evaluate(temp(), Verdict::OffCourse, 2).await;
+    harbour.delivery("oncall", EventKind::Opened, State::Delivered).await;
+    harbour.evaluate(temp(), Verdict::OnCourse, 1).await;
+    harbour.delivery("mail", EventKind::Resolved, State::Delivered).await;
+    let hook = harbour.delivery("hook", EventKind::Opened, State::Retrying).await;
+    assert_eq!((hook.attempt, hook.answer_code), (0, 0), "its first attempt still waits for an answer");
+
+    alerter.stop().await;
+    let hook = harbour.delivery("hook", EventKind::Opened, State::Retrying).await;
+    assert_eq!(hook.attempt, 1, "the attempt that was under way is recorded");
+    assert!(hook.error.starts_with("no answer in time"), "{}", hook.error);
+    let end = harbour.delivery("hook", EventKind::Resolved, State::Retrying).await;
+    assert_eq!(end.attempt, 0, "nobody is told of the end before the beginning");
+}
+
+#[tokio::test]
+async fn routes_say_who_hears_of_what() {
+    let harbour = Harbour::open().await;
+    let config = harbour.config();
+    let (channels, _) = config.split_once("[[routes]]").expect("routes come last");
+    let routes = r#"
+        [[routes]]
+        severities = ["page"]
+        channels = ["oncall"]
+
+        [[routes]]
+        owners = ["o*"]
+        channels = ["mail"]
+
+        [[routes]]
+        models = ["fraud"]
+        channels = ["hook"]
+    "#;
+    let alerter = harbour.start_with(&(channels.to_owned() + routes));
+    let ticket = subject(Monitor::Unseen, "feature.carrier", "");
+    harbour.evaluate(ticket, Verdict::OffCourse, 2).await;
+    harbour.delivery("mail", EventKind::Opened, State::Delivered).await;
+    assert!(harbour.pagerduty.received().is_empty(), "a ticket wakes nobody");
+    harbour.evaluate(subject(Monitor::Errors, "", ""), Verdict::OffCourse, 1).await;
+    harbour.delivery("oncall", EventKind::Opened, State::Delivered).await;
+    alerter.stop().await;
+    assert_eq!(harbour.pagerduty.received()[0].json()["payload"]["class"], "service");
+    assert_eq!(harbour.mails(2).await.len(), 2);
+    assert!(harbour.hook.received().is_empty());
 }

@@ -2,11 +2,11 @@
 
 use domain::action::ActionKind;
 use domain::delivery::State;
-use domain::evaluation::Verdict;
+use domain::evaluation::{Monitor, Verdict};
 use domain::incident::EventKind;
 use tests::eventually;
 
-use crate::post::{Harbour, is_signed, received, temp};
+use crate::post::{Harbour, is_signed, received, subject, temp};
 
 #[tokio::test]
 async fn an_acknowledgement_reaches_pagerduty_once() {
@@ -97,4 +97,22 @@ async fn a_retraining_is_asked_for_once_a_cool_down() {
     harbour.ask(&opened.incident, ActionKind::Retrain).await;
     eventually("one that failed does not count", async || harbour.training.received().len() == 2).await;
     alerter.stop().await;
+}
+
+#[tokio::test]
+async fn lost_performance_asks_for_a_retraining_by_itself_once_over_restarts() {
+    let harbour = Harbour::open().await;
+    let first = harbour.start();
+    harbour.evaluate(subject(Monitor::Performance, "", ""), Verdict::OffCourse, 3).await;
+    let jobs = received(&harbour.training, 1).await;
+    assert!(is_signed(&jobs[0]));
+    assert_eq!(jobs[0].json()["type"], "leeway.retraining.requested");
+    harbour.delivery("train", EventKind::RetrainingRequested, State::Delivered).await;
+    first.stop().await;
+
+    let second = harbour.start();
+    harbour.evaluate(subject(Monitor::Performance, "", ""), Verdict::OnCourse, 1).await;
+    harbour.delivery("hook", EventKind::Resolved, State::Delivered).await;
+    second.stop().await;
+    assert_eq!(harbour.training.received().len(), 1);
 }

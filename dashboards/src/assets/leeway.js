@@ -30,7 +30,7 @@
       }
       if (focused) document.querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus({ preventScroll: true });
       document.title = fresh.title;
-      zone();
+      enhance();
     } catch {
       clock(true);
     }
@@ -50,7 +50,12 @@
     link.textContent = own;
     place.replaceChildren(" ", link);
   }
-  zone();
+  // What works only with this script is shown by it.
+  function enhance() {
+    zone();
+    document.querySelectorAll("[data-copy][hidden]").forEach((button) => (button.hidden = false));
+  }
+  enhance();
 
   // One cross-hair over all charts that share their time axis.
   const charts = () => [...document.querySelectorAll("svg[data-from]")];

@@ -1,6 +1,9 @@
 //! A model: how it is, and what moves.
 
+mod causes;
+mod facts;
 mod movers;
+mod pictures;
 mod view;
 
 use std::collections::BTreeMap;

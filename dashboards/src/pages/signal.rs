@@ -1,22 +1,17 @@
 //! A signal: how did this value change?
 
+mod counting;
+mod pictures;
 mod view;
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use axum::extract::{Path, State};
 use axum::response::Response;
-use domain::baseline::{Baseline, SignalBaseline};
+use domain::baseline::Baseline;
 use domain::contract::{Contract, Watch};
-use domain::counts::Counts;
 use domain::evaluation::{Evaluation, Monitor, Verdict};
-use domain::grid::{Bin, Bins, Grid};
-use domain::signal::segment as segments;
 use domain::time::{Instant, Interval};
 use serde::Serialize;
-use sql::baselines::BySignal;
-use sql::counts::{CountSeries, MomentPoint, Question};
-use sql::grids::StoredGrid;
+use sql::counts::Question;
 use sql::pages::incident::{EvidenceAsked, HistoryPoint, history};
 use sql::pages::model::{ModelAsked, latest};
 use sql::pages::overview::Steps;
@@ -25,12 +20,13 @@ use sql::pages::{Ask, Asked, OpenIncidents};
 
 pub use view::Signal;
 
+use counting::{Rows, fill};
+
 use crate::error::PageError;
-use crate::figures::{self, Bars, Contribution, Pair, SegmentCounts, SegmentPart};
+use crate::figures::{Bars, Contribution, SegmentPart};
 use crate::layout::{Layout, Section};
 use crate::pages::answer;
-use crate::pages::grids::grid_of;
-use crate::pages::model::{LOOKED_BACK, counted, instants};
+use crate::pages::model::LOOKED_BACK;
 use crate::pages::steps::{resolution, steps};
 use crate::run::App;
 use crate::text::cut;
@@ -127,8 +123,6 @@ pub struct Dimension {
 const POINTS: u64 = 72;
 /// How many windows the statistic's line has at most.
 const WINDOWS: u64 = 300;
-/// How many categories are drawn over time.
-const LEVELS: usize = 5;
 
 /// What the page asks.
 struct Plan {
@@ -184,6 +178,13 @@ impl Plan {
         }
     }
 
+    fn asked(&self) -> Vec<Asked> {
+        vec![
+            segments_asked(&self.asked, self.steps.resolution).asked(),
+            watches(&self.asked, &self.segment).asked(),
+        ]
+    }
+
     /// One window of the statistic's line.
     fn window_step(&self, watch: &Watch) -> std::time::Duration {
         let least = self.asked.interval.length() / WINDOWS as u32;
@@ -225,16 +226,7 @@ async fn load(app: &App, visit: &Visit, plan: &Plan) -> Result<(Data, Vec<Asked>
         known(store, asked).await?;
     }
     let watch = watch_of(&contract, &judging, visit, asked.interval);
-    let recent = ModelAsked { interval: recent(asked.interval, &watch), ..plan.model() };
-    let evidence = plan.evidence(&watch.name);
-    let (judged, history_points) = tokio::try_join!(
-        store.latest_evaluations(&recent, &asked.signal, &plan.segment),
-        store.incident_history(&evidence, plan.window_step(&watch)),
-    )?;
-    let judged: Vec<Evaluation> = judged
-        .into_iter()
-        .filter(|it| it.subject.watch == watch.name && it.subject.segment == plan.segment)
-        .collect();
+    let Verdicts { judged, history, asked: verdicts_asked } = verdicts(store, plan, &watch).await?;
     let baseline = visit.get("baseline").map_or_else(|| baseline_of(&judged, &watch), str::to_owned);
     let window = window_of(&judged, asked.interval, &watch);
     let now_question = plan.question(window, Vec::new());
@@ -245,214 +237,80 @@ async fn load(app: &App, visit: &Visit, plan: &Plan) -> Result<(Data, Vec<Asked>
         store.baseline_counts_of(of, std::slice::from_ref(&asked.signal), &[]),
         store.moments(&moments_question),
     )?;
-    let asked_all = vec![
-        segments_asked(asked, plan.steps.resolution).asked(),
-        watches(asked, &plan.segment).asked(),
-        latest(&recent, &asked.signal, &plan.segment).asked(),
-        history(&evidence, plan.window_step(&watch)).asked(),
-        Ask::counts(&now_question),
-        Ask::moments(&moments_question),
-        Ask::counts(&over_time_question),
-    ];
     let rows = Rows { contract: &contract, grids: &grids, now, before, moments, over_time };
     let mut data = Data {
-        model: asked.model.clone(),
-        environment: asked.environment.clone(),
-        signal: asked.signal.clone(),
-        segment: plan.segment.clone(),
         segments: seen,
         baselines: baselines.into_iter().filter(|it| it.environment == asked.environment).collect(),
         watches: judging,
-        range: asked.interval,
-        now: visit.range.now(),
         open,
         window,
         since: since(&judged),
         judged: judged.into_iter().filter(|it| it.baseline.is_empty() || it.baseline == baseline).collect(),
         baseline,
-        watch,
-        numeric: false,
-        made_from: String::new(),
-        compared: None,
-        history: history_points.iter().map(judged_point).collect(),
-        step_s: plan.steps.step.as_secs(),
-        over_time: Vec::new(),
-        levels: Vec::new(),
-        parts: Vec::new(),
+        history,
+        ..Data::about(plan, visit, watch)
     };
     fill(&mut data, plan, rows);
-    Ok((data, asked_all))
+    let counts_asked =
+        [Ask::counts(&now_question), Ask::moments(&moments_question), Ask::counts(&over_time_question)];
+    Ok((data, [plan.asked(), verdicts_asked, counts_asked.to_vec()].concat()))
 }
 
-/// What the counts come from, before they are made into figures.
-struct Rows<'a> {
-    contract: &'a Contract,
-    grids: &'a [StoredGrid],
-    now: Vec<CountSeries>,
-    before: BySignal,
-    moments: Vec<MomentPoint>,
-    over_time: Vec<CountSeries>,
+/// What was found of the signal, in the last window and before.
+struct Verdicts {
+    judged: Vec<Evaluation>,
+    history: Vec<Judged>,
+    asked: Vec<Asked>,
 }
 
-impl Rows<'_> {
-    fn grid(&self, data: &Data, series: &CountSeries) -> Option<Grid> {
-        grid_of(self.grids, &data.model, &data.signal, self.contract, series.grid)
+async fn verdicts(store: &sql::Store, plan: &Plan, watch: &Watch) -> Result<Verdicts, PageError> {
+    let recent = ModelAsked { interval: recent(plan.asked.interval, watch), ..plan.model() };
+    let (evidence, step) = (plan.evidence(&watch.name), plan.window_step(watch));
+    let (judged, points) = tokio::try_join!(
+        store.latest_evaluations(&recent, &plan.asked.signal, &plan.segment),
+        store.incident_history(&evidence, step),
+    )?;
+    let mine = |it: &Evaluation| it.subject.watch == watch.name && it.subject.segment == plan.segment;
+    Ok(Verdicts {
+        judged: judged.into_iter().filter(mine).collect(),
+        history: points.iter().map(judged_point).collect(),
+        asked: vec![
+            latest(&recent, &plan.asked.signal, &plan.segment).asked(),
+            history(&evidence, step).asked(),
+        ],
+    })
+}
+
+impl Data {
+    /// What is known before anything is read.
+    fn about(plan: &Plan, visit: &Visit, watch: Watch) -> Self {
+        let asked = &plan.asked;
+        Self {
+            model: asked.model.clone(),
+            environment: asked.environment.clone(),
+            signal: asked.signal.clone(),
+            segment: plan.segment.clone(),
+            segments: Vec::new(),
+            watch,
+            watches: Vec::new(),
+            baseline: String::new(),
+            baselines: Vec::new(),
+            range: asked.interval,
+            now: visit.range.now(),
+            open: OpenIncidents::default(),
+            window: asked.interval,
+            judged: Vec::new(),
+            numeric: false,
+            made_from: String::new(),
+            compared: None,
+            history: Vec::new(),
+            step_s: plan.steps.step.as_secs(),
+            over_time: Vec::new(),
+            levels: Vec::new(),
+            parts: Vec::new(),
+            since: None,
+        }
     }
-
-    fn baseline(&self, segment: &str, signal: &str) -> Option<&SignalBaseline> {
-        self.before.get(&(segment.to_owned(), signal.to_owned()))
-    }
-}
-
-fn fill(data: &mut Data, plan: &Plan, rows: Rows<'_>) {
-    let current = counted(&rows.now, &data.signal, &data.segment);
-    let shown = current.as_ref().map(|(series, _)| *series).or(rows.over_time.last());
-    let Some(grid) = shown.and_then(|series| rows.grid(data, series)) else { return };
-    data.numeric = grid.is_numeric();
-    data.made_from = rows
-        .grids
-        .iter()
-        .find(|stored| stored.grid.id == grid.id)
-        .map(|stored| stored.made_from.clone())
-        .unwrap_or_default();
-    let baseline = rows.baseline(&data.segment, &data.signal).filter(|base| base.grid == grid.id);
-    if let Some((_, counts)) = &current {
-        let nothing = SignalBaseline::default();
-        data.compared = Some(compared(&grid, baseline.unwrap_or(&nothing), counts, &rows.moments));
-    }
-    data.levels = levels(&grid, baseline, current.as_ref().map(|(_, counts)| counts));
-    data.over_time = over_time(&grid, &rows.over_time, plan.steps, &data.levels);
-    data.parts = parts(&grid, data, &rows);
-}
-
-fn compared(grid: &Grid, baseline: &SignalBaseline, counts: &Counts, moments: &[MomentPoint]) -> Compared {
-    let pair = Pair { baseline: &baseline.counts, now: counts };
-    let contributions =
-        if baseline.counts.total() > 0 { figures::contributions(grid, pair) } else { Vec::new() };
-    let share = |bin: Bin| Sides { baseline: share_of(&baseline.counts, bin), now: share_of(counts, bin) };
-    Compared {
-        events_now: counts.total(),
-        events_baseline: baseline.counts.total(),
-        bars: figures::bars(grid, pair),
-        psi: contributions.iter().map(|part| part.psi).sum(),
-        contributions,
-        mean: Sides {
-            baseline: mean_of(baseline),
-            now: moments.first().and_then(|point| point.moments.mean()),
-        },
-        missing: share(Bin::MISSING),
-        invalid: share(Bin::INVALID),
-        other: share(Bin::OTHER),
-        outside: match &grid.bins {
-            Bins::Numbers(edges) => figures::share_outside(edges, pair),
-            Bins::Categories(_) => None,
-        },
-    }
-}
-
-fn share_of(counts: &Counts, bin: Bin) -> Option<f64> {
-    (counts.total() > 0).then(|| counts.get(bin) as f64 / counts.total() as f64)
-}
-
-/// The mean of the baseline's values, of the means of its bins.
-fn mean_of(baseline: &SignalBaseline) -> Option<f64> {
-    let known = baseline.means.iter().map(|(bin, mean)| (baseline.counts.get(*bin) as f64, *mean));
-    let (weight, sum) = known.fold((0.0, 0.0), |(weight, sum), (n, mean)| (weight + n, sum + n * mean));
-    (weight > 0.0).then(|| sum / weight)
-}
-
-/// The categories whose share is largest on either side.
-fn levels(grid: &Grid, baseline: Option<&SignalBaseline>, now: Option<&Counts>) -> Vec<String> {
-    let Bins::Categories(levels) = &grid.bins else { return Vec::new() };
-    let share = |counts: Option<&Counts>, bin| counts.and_then(|counts| share_of(counts, bin)).unwrap_or(0.0);
-    let before = baseline.map(|baseline| &baseline.counts);
-    let mut ordered: Vec<(f64, &String)> = levels
-        .names()
-        .iter()
-        .map(|level| {
-            let bin = grid.bin_of_category(level);
-            (share(before, bin).max(share(now, bin)), level)
-        })
-        .collect();
-    ordered.sort_by(|a, b| b.0.total_cmp(&a.0));
-    ordered
-        .into_iter()
-        .take(LEVELS)
-        .filter(|(share, _)| *share > 0.0)
-        .map(|(_, level)| level.clone())
-        .collect()
-}
-
-fn over_time(grid: &Grid, series: &[CountSeries], steps: Steps, levels: &[String]) -> Vec<Step> {
-    let mut by_step: BTreeMap<Instant, Counts> = BTreeMap::new();
-    for point in series.iter().filter(|series| series.grid == grid.id).flat_map(|series| &series.points) {
-        by_step.entry(point.at).or_default().add(point.bin, point.n);
-    }
-    let nothing = Counts::default();
-    instants(steps)
-        .map(|at| {
-            let counts = by_step.get(&at).unwrap_or(&nothing);
-            let share = |bin| share_of(counts, bin).unwrap_or(0.0);
-            Step {
-                at,
-                events: counts.total(),
-                quantiles: quantiles(grid, counts),
-                missing: share(Bin::MISSING),
-                invalid: share(Bin::INVALID),
-                other: share(Bin::OTHER),
-                levels: levels.iter().map(|level| share(grid.bin_of_category(level))).collect(),
-            }
-        })
-        .collect()
-}
-
-fn quantiles(grid: &Grid, counts: &Counts) -> Option<[f64; 5]> {
-    let Bins::Numbers(edges) = &grid.bins else { return None };
-    let mut found = [0.0; 5];
-    for (place, share) in found.iter_mut().zip(crate::charts::quantiles::SHARES) {
-        *place = figures::percentile(edges, counts, share)?;
-    }
-    Some(found)
-}
-
-/// The shift, split by the segments of each watched dimension.
-fn parts(grid: &Grid, data: &Data, rows: &Rows<'_>) -> Vec<Dimension> {
-    let dimensions: BTreeSet<&str> = rows
-        .now
-        .iter()
-        .filter(|series| series.grid == grid.id)
-        .filter_map(|series| segments::parts(&series.segment).map(|(dimension, _)| dimension))
-        .collect();
-    let of = |dimension: &str| -> Vec<SegmentCounts> {
-        let mine = |segment: &str| segments::parts(segment).is_some_and(|(it, _)| it == dimension);
-        let names: BTreeSet<&str> = rows
-            .now
-            .iter()
-            .map(|series| series.segment.as_str())
-            .chain(rows.before.keys().map(|(segment, _)| segment.as_str()))
-            .filter(|segment| mine(segment))
-            .collect();
-        names
-            .into_iter()
-            .map(|segment| SegmentCounts {
-                segment: segment.to_owned(),
-                baseline: rows
-                    .baseline(segment, &data.signal)
-                    .filter(|base| base.grid == grid.id)
-                    .map(|base| base.counts.clone())
-                    .unwrap_or_default(),
-                now: counted(&rows.now, &data.signal, segment).map(|(_, counts)| counts).unwrap_or_default(),
-            })
-            .collect()
-    };
-    dimensions
-        .into_iter()
-        .map(|dimension| Dimension {
-            dimension: dimension.to_owned(),
-            parts: figures::segment_parts(&of(dimension)),
-        })
-        .filter(|dimension| !dimension.parts.is_empty())
-        .collect()
 }
 
 /// The watch that was chosen; else, of those that judged the signal, the one whose steps suit the range.

@@ -3,6 +3,8 @@
 //! Waits double from the first to the longest, with jitter; what the other side asks for by `Retry-After` is waited for
 //! if it is longer. A notification that is older than `give_up_after_s` has missed its time.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::time::Duration;
 
 use domain::time::{DAY, HOUR, Instant};

@@ -2,6 +2,8 @@
 //!
 //! Every route that matches adds its channels; the default channels hear of what no route matches.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::collections::BTreeSet;
 
 use domain::evaluation::Severity;

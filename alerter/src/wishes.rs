@@ -1,5 +1,7 @@
 //! Carrying out what people and programs asked for: each action once, in the order in which they were asked.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! Posting a message over HTTP: one attempt, its answer read up to a bound, judged by its status.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use std::time::Duration;
 
 use domain::time::Clock;

@@ -1,5 +1,7 @@
 //! What people and programs ask for, as events of the incident: each action once, with who and why.
 
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
 use domain::action::{Action, ActionKind};
 use domain::incident::{EventKind, IncidentEvent};
 use domain::time::Instant;

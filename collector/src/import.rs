@@ -40,12 +40,15 @@ pub use source::{Format, Source};
 
 use crate::config::Config;
 
-/// Imports what the command line says, draws how far it is, and prints what came of it.
+/// Imports what the command line says, draws how far it is, and prints what came of it. A signal stops it between two
+/// batches.
 ///
 /// # Errors
 /// Names the file, the column and what to change.
 pub async fn run(args: Args, config: &Config, context: &Context, store: &Store) -> anyhow::Result<()> {
     let plan = args.plan(context.clock.now())?;
+    let model = plan.model.clone();
+    service::stop::on_signals(context.stopper.clone())?;
     let drawn = Arc::new(progress::Drawn::default());
     let observer = Observer::new({
         let drawn = drawn.clone();
@@ -53,6 +56,11 @@ pub async fn run(args: Args, config: &Config, context: &Context, store: &Store) 
     });
     let outcome = load(plan, config, context, store, observer).await;
     drawn.end();
-    print!("{}", outcome?);
+    println!("{}", outcome?.to_string().trim_end());
+    if store.baselines(Some(&model)).await?.is_empty() {
+        println!(
+            "There is nothing yet to compare {model} with: `leeway baseline create --model {model} --window A..B`"
+        );
+    }
     Ok(())
 }

@@ -81,6 +81,7 @@ pub async fn run(args: Args, context: &Context, store: &Store) -> anyhow::Result
     if to <= args.from {
         bail!("--to {to} is not after --from {}", args.from);
     }
+    service::stop::on_signals(context.stopper.clone())?;
     let interval = Interval::new(args.from, to);
     let bar = indicatif::ProgressBar::new(interval.length().as_secs());
     let tell = |told: Told| {
@@ -212,6 +213,7 @@ impl Work<'_> {
         for round in 0..=ROUNDS {
             let mut moving = Vec::new();
             while let Some(chunk) = chunks.pop_front() {
+                self.wait(Duration::ZERO).await?;
                 let stretch = Stretch { interval: chunk.interval, ..stretch.clone() };
                 let cut = Pass { work: self, stretch }.run(&chunk, report).await?;
                 cut.settled.into_iter().rev().for_each(|part| chunks.push_front(part));

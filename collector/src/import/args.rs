@@ -21,14 +21,14 @@ pub struct Args {
     /// The model that made the predictions
     #[arg(long, value_name = "MODEL")]
     pub model: String,
-    #[command(flatten)]
-    pub mapping: MappingArgs,
     /// Shift every time in the file so that the last prediction lies here: an instant such as 2026-11-20T18:00:00Z, or now
     #[arg(long, value_name = "TIME")]
     pub end_at: Option<String>,
     /// Import although the same content was imported with another mapping: its events are then there twice
     #[arg(long)]
     pub again: bool,
+    #[command(flatten)]
+    pub mapping: MappingArgs,
 }
 
 /// What the columns mean, by flags or by a file; flags win.

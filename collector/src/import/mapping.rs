@@ -47,13 +47,13 @@ pub struct Mapping {
 /// An example, as `--help` shows it; a test reads it.
 pub const EXAMPLE: &str = r#"id = "prediction_id"
 timestamp = "ts"
-version = "2013-04"                # for all rows; version_column = "v" where each row says it
-outcome_timestamp = "label_ts"     # when the outcome was known
+version = "2013-04"             # for all rows; or version_column = "v"
+outcome_timestamp = "label_ts"  # when the outcome was known
 latency_ms = "took_ms"
 ignore = ["tailnum"]
-categories = ["weekday"]           # written as a number, meant as a category
+categories = ["weekday"]        # written as a number, meant as a category
 [predictions]
-score = "model_score"              # the column model_score becomes prediction.score
+score = "model_score"           # this column becomes prediction.score
 [outcomes]
 late = "late"
 [tags]

@@ -79,7 +79,11 @@ impl Courier {
             tokio::select! {
                 () = courier.stopper.cancelled() => break,
                 Some(order) = orders.recv() => queue.take_order(order, courier.clock.now()),
-                Some(Ok(done)) = under_way.join_next(), if !under_way.is_empty() => queue.settle(done),
+                Some(ended) = under_way.join_next(), if !under_way.is_empty() => match ended {
+                    Ok(done) => queue.settle(done),
+                    // The rest of that incident's messages stand in `deliveries` and go out after a restart.
+                    Err(error) => tracing::error!(channel = courier.name, %error, "an attempt broke down"),
+                },
                 () = sleep(pause), if pause.is_some() => {}
             }
         }

@@ -203,6 +203,16 @@ fn a_title_says_when_it_looks_like_another_unit_also_after_a_restart() {
     assert_eq!(title(0.01, 0.0), "wind_speed reads 1 % of what it should");
     assert_eq!(title(1.8, 32.0), "wind_speed reads in another unit");
 
+    let score = evaluation(subject(Monitor::Drift, SCORE, ""), Verdict::OffCourse, 0, 0);
+    let opened = Incidents::new(rules()).take(vec![score, slipped(0, 1.609_344, 0.0)], now(0));
+    assert!(
+        opened[0]
+            .title
+            .starts_with("wind_speed reads 1.6 times too high at origin = JFK (and 1 more signal) since"),
+        "{}",
+        opened[0].title
+    );
+
     let mut incidents = Incidents::new(rules());
     let opened = incidents.take(vec![slipped(0, 1.609_344, 0.0)], now(0));
     let mut after = resumed(&opened);

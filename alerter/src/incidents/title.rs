@@ -95,6 +95,12 @@ pub fn title(findings: &[Finding], slips: &UnitSlips, window: Duration) -> Strin
     let mut sorted: Vec<Finding> = findings.to_vec();
     worst_first(&mut sorted);
     let Some(lead) = sorted.first() else { return "nothing stands".to_owned() };
+    // Another unit explains what else moved, the prediction too.
+    let slipped = |finding: &&Finding| finding.standing && slips.contains_key(&finding.subject);
+    let lead = match lead.subject.monitor {
+        Monitor::Drift => sorted.iter().find(slipped).unwrap_or(lead),
+        _ => lead,
+    };
     let others = other_signals(lead, &sorted);
     let place = match segment::parts(&lead.subject.segment) {
         Some((dimension, value)) => {

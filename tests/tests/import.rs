@@ -2,6 +2,8 @@
 
 #[path = "import/baselines.rs"]
 mod baselines;
+#[path = "import/command.rs"]
+mod command;
 #[path = "import/files.rs"]
 mod files;
 #[path = "import/flights.rs"]

@@ -84,12 +84,6 @@ struct DayRow {
     last_received_at: i64,
 }
 
-#[derive(Row, Deserialize)]
-struct SettledRow {
-    raw: i64,
-    counted: i64,
-}
-
 /// A signal that raw events carry.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct CarriedSignal {
@@ -200,13 +194,6 @@ impl Store {
             }
         }
         Ok(days.into_values().collect())
-    }
-
-    /// When the newest event of a stretch was received, as far as either the raw events or the counts know.
-    pub async fn last_received(&self, model: &str, interval: Interval) -> Result<Instant, Error> {
-        let query = self.in_interval(include_str!("../queries/recount_settled.sql"), model, interval);
-        let row: SettledRow = query.fetch_one().await?;
-        Ok(Instant::from_millis(row.raw.max(row.counted)))
     }
 
     /// The minutes of a stretch in which an event was received within `received`, ascending.

@@ -26,8 +26,8 @@ pub struct Report {
     pub refused: Refusals,
     /// Added to every time in the file, in milliseconds.
     pub shift_ms: i64,
-    /// From the first prediction up to after the last, shifted.
-    pub window: Interval,
+    /// From the first prediction up to after the last, shifted; not looked at where nothing was done.
+    pub window: Option<Interval>,
     /// Signals that got a grid from this file.
     pub new_grids: Vec<String>,
     /// Signals of the file without a value that a grid could be made of.
@@ -122,7 +122,9 @@ impl fmt::Display for Report {
         if self.resumed_after > 0 {
             writeln!(f, "  went on after {} rows of an earlier run", thousands(self.resumed_after))?;
         }
-        writeln!(f, "  time: {} to {}", self.window.start, self.window.end)?;
+        if let Some(window) = self.window {
+            writeln!(f, "  time: {} to {}", window.start, window.end)?;
+        }
         if self.shift_ms != 0 {
             writeln!(f, "  every time in the file was shifted by {}", days_of(self.shift_ms))?;
         }

@@ -19,7 +19,8 @@ async fn a_csv_is_stored_and_counted_with_its_outcomes() {
     let store = tests::fresh_store().await;
     let report = import(Plan::new(csv(3_000), MODEL, csv_mapping()), &store).await.expect("imported");
     assert_eq!((report.stored, report.outcomes, report.refused.total()), (3_000, 2_571, 0), "{report}");
-    assert_eq!(report.window.to_string(), "2026-01-01T00:00:00Z..2026-01-03T01:59:00.001Z");
+    let window = report.window.expect("events").to_string();
+    assert_eq!(window, "2026-01-01T00:00:00Z..2026-01-03T01:59:00.001Z");
     let expected: BTreeMap<String, u64> =
         ["feature.origin", "feature.temp", "prediction.score"].map(|name| (name.to_owned(), 3_000)).into();
     assert_eq!(sums(&store, "signal_minutes").await, expected);
@@ -213,7 +214,7 @@ async fn history_is_moved_to_end_when_it_is_told_to() {
     let end: Instant = "2026-11-20T18:00:00Z".parse().expect("an instant");
     let plan = Plan { end_at: Some(end), ..Plan::new(csv(100), MODEL, csv_mapping()) };
     let report = import(plan, &store).await.expect("imported");
-    assert_eq!(report.window.end.millis(), end.millis() + 1);
+    assert_eq!(report.window.expect("events").end.millis(), end.millis() + 1);
     assert!(report.to_string().contains("shifted by +323 days 16 h 21 min 0 s"), "{report}");
     let last = tests::text(&store, "SELECT max(timestamp) FROM predictions").await;
     assert_eq!(last, "2026-11-20 18:00:00.000");

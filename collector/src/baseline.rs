@@ -11,7 +11,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use domain::baseline::{Baseline, INITIAL};
 use domain::contract::DEFAULT_ENVIRONMENT;
-use domain::time::{Instant, Interval, MINUTE};
+use domain::time::{HOUR, Instant, Interval, MINUTE};
 use service::Context;
 use sql::Store;
 use sql::baseline_sums::Span;
@@ -119,6 +119,9 @@ pub async fn of_stored(
     let Request { model, environment, version, .. } = request;
     let mut span =
         Span { model: model.clone(), environment: environment.clone(), window, version: version.clone() };
+    if request.window.is_some() {
+        span.window = whole_hours_where_needed(model, window, store).await?;
+    }
     let Some(extent) = store.extent(&span).await? else {
         let of = if version.is_empty() { String::new() } else { format!(" of version {version}") };
         bail!(
@@ -128,7 +131,8 @@ pub async fn of_stored(
     };
     if request.window.is_none() {
         let end = extent.last_event.saturating_add(MINUTE).floor(MINUTE);
-        span.window = Interval::new(extent.first_event.floor(MINUTE), end);
+        let window = Interval::new(extent.first_event.floor(MINUTE), end);
+        span.window = whole_hours_where_needed(model, window, store).await?;
     }
     let grids = Grids::new(store.clone(), context, std::time::Duration::ZERO);
     let known = grids.refresh().await?.model(model);
@@ -156,6 +160,13 @@ pub async fn of_stored(
         created_at: context.clock.now(),
     };
     Ok((baseline, by_signal))
+}
+
+/// Counts by the minute are not kept as long as those by the hour: where some of them are gone, the window is widened to
+/// whole hours.
+async fn whole_hours_where_needed(model: &str, window: Interval, store: &Store) -> anyhow::Result<Interval> {
+    let gone = store.hours_expired(model, window, Instant::EPOCH).await?;
+    Ok(if gone.is_empty() { window } else { window.widened_to(HOUR) })
 }
 
 /// As far as `DateTime` reaches.

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
-use domain::time::{Instant, Interval, MINUTE};
+use domain::time::{DAY, Instant, Interval, MINUTE};
 use service::Context;
 use sql::Store;
 use sql::recount::{CarriedSignal, CountedBy, Stretch};
@@ -27,7 +27,7 @@ use crate::intake::Intake;
 use crate::known::{Grids, ModelGrids};
 use crate::maker::Maker;
 
-use self::chunk::{Chunk, Cut, chunks, cut};
+use self::chunk::{Chunk, Cut, chunks, cut, without_hours};
 use self::report::Found;
 pub use self::report::{Change, Report};
 
@@ -152,7 +152,10 @@ pub async fn recount(
         whole: true,
         compared: true,
     };
-    work.correct_all(chunks(&days, interval), &stretch, &mut report).await?;
+    let gone = store.hours_expired(&plan.model, interval, work.kept_since()).await?;
+    let (chunks, expired) = without_hours(chunks(&days, interval), &gone);
+    report.expired = expired;
+    work.correct_all(chunks, &stretch, &mut report).await?;
     Ok(report)
 }
 
@@ -195,6 +198,12 @@ impl Work<'_> {
             self.wait(until.since(self.context.clock.now()).min(TICK)).await?;
         }
         maker.catch_up().await.context("what came before the grids cannot be counted")
+    }
+
+    /// Raw events that were received before may be gone. A day is left for the store to get round to it.
+    fn kept_since(&self) -> Instant {
+        let kept = DAY * self.store.config().retention.events_days.saturating_sub(1);
+        self.context.clock.now().saturating_sub(kept)
     }
 
     async fn wait(&self, duration: Duration) -> anyhow::Result<()> {

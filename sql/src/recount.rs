@@ -7,7 +7,7 @@
 use clickhouse::Row;
 use clickhouse::query::Query;
 use domain::grid::GridId;
-use domain::time::{Instant, Interval};
+use domain::time::{HOUR, Instant, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -209,6 +209,22 @@ impl Store {
             .param("until_ms", received.end.millis());
         let minutes: Vec<i64> = query.fetch_all().await?;
         Ok(minutes.into_iter().map(Instant::from_seconds).collect())
+    }
+
+    /// The hours of a stretch that cannot be counted again, ascending: their counts by the minute have expired while those
+    /// by the hour are kept, or raw events that were counted have expired, which were received before `kept_since`.
+    pub async fn hours_expired(
+        &self,
+        model: &str,
+        interval: Interval,
+        kept_since: Instant,
+    ) -> Result<Vec<Instant>, Error> {
+        let whole = interval.widened_to(HOUR);
+        let query = self
+            .in_interval(include_str!("../queries/recount_expired.sql"), model, whole)
+            .param("kept_since_ms", kept_since.millis());
+        let hours: Vec<i64> = query.fetch_all().await?;
+        Ok(hours.into_iter().map(Instant::from_seconds).collect())
     }
 
     /// Signals that raw events of a stretch carry and that are not among `counted`.

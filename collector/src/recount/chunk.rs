@@ -41,6 +41,27 @@ pub(super) struct Cut {
     pub moving: Vec<Chunk>,
 }
 
+/// Cuts chunks around hours that cannot be counted again; gives those as well.
+pub(super) fn without_hours(chunks: Vec<Chunk>, hours: &[Instant]) -> (Vec<Chunk>, Vec<Interval>) {
+    let (mut kept, mut left) = (Vec::new(), Vec::new());
+    for chunk in chunks {
+        let within = |minute: &Instant| chunk.interval.contains(*minute);
+        let minutes_of = |hour: &Instant| {
+            let hour = *hour;
+            (0..60).map(move |minute| hour.saturating_add(MINUTE * minute))
+        };
+        let minutes: Vec<Instant> = hours.iter().flat_map(minutes_of).filter(within).collect();
+        if minutes.is_empty() {
+            kept.push(chunk);
+            continue;
+        }
+        let parts = cut(&chunk, &minutes);
+        kept.extend(parts.settled);
+        left.extend(parts.moving.into_iter().map(|part| part.interval));
+    }
+    (kept, left)
+}
+
 /// Cuts a chunk; `moving` are the starts of minutes, ascending.
 pub(super) fn cut(chunk: &Chunk, moving: &[Instant]) -> Cut {
     let mut cut = Cut::default();
@@ -107,5 +128,21 @@ mod tests {
             ["2026-01-01T10:20:00Z..2026-01-01T10:22:00Z", "2026-01-01T10:59:00Z..2026-01-01T11:00:00Z"];
         assert_eq!(intervals(&cut.moving), moving.map(stretch));
         assert!(cut.settled.iter().chain(&cut.moving).all(|part| part.touched));
+    }
+
+    #[test]
+    fn hours_that_are_gone_are_left_out() {
+        let stretch = |text: &str| text.parse::<Interval>().expect("a stretch");
+        let day = Chunk { interval: stretch("2026-01-01..2026-01-02"), events: 9, touched: false };
+        let next = Chunk { interval: stretch("2026-01-02..2026-01-03"), ..day };
+        let gone = ["2026-01-01T22:00:00Z", "2026-01-01T23:00:00Z", "2026-01-02T00:00:00Z"].map(at);
+        let (kept, left) = without_hours(vec![day, next], &gone);
+        let kept: Vec<Interval> = kept.into_iter().map(|chunk| chunk.interval).collect();
+        let expected =
+            ["2026-01-01T00:00:00Z..2026-01-01T22:00:00Z", "2026-01-02T01:00:00Z..2026-01-03T00:00:00Z"];
+        assert_eq!(kept, expected.map(stretch));
+        let expected =
+            ["2026-01-01T22:00:00Z..2026-01-02T00:00:00Z", "2026-01-02T00:00:00Z..2026-01-02T01:00:00Z"];
+        assert_eq!(left, expected.map(stretch));
     }
 }

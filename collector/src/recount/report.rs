@@ -19,6 +19,8 @@ pub struct Report {
     pub traffic: u64,
     /// Stretches that events kept arriving in.
     pub unsettled: Vec<Interval>,
+    /// Stretches that cannot be counted again: raw events or counts by the minute are no longer kept.
+    pub expired: Vec<Interval>,
     /// Signals that raw events carry and that have no grid: they are not counted.
     pub without_grid: Vec<CarriedSignal>,
     /// Signals whose grid is new: what came before it is not counted yet, here neither.
@@ -87,6 +89,12 @@ impl fmt::Display for Report {
         }
         for interval in &self.unsettled {
             writeln!(f, "  not finished: {interval}, where events are arriving; run again later")?;
+        }
+        for interval in &self.expired {
+            writeln!(
+                f,
+                "  left as it is: {interval}, of which raw events or counts by the minute are no longer kept"
+            )?;
         }
         for carried in &self.without_grid {
             writeln!(

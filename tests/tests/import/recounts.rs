@@ -115,6 +115,34 @@ async fn a_signal_without_a_grid_gets_one_and_is_counted() {
     assert_eq!(tests::text(&store, airports).await, "origin=JFK\t2500\norigin=LGA\t2500");
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_can_no_longer_be_compared_is_left_as_it_is() {
+    let (store, context) = (tests::fresh_store().await, context());
+    import(Plan::new(csv(3_000), MODEL, csv_mapping()), &store).await.expect("imported");
+    // As retention does it: of the first ten hours the counts by the minute are gone, those by the hour are kept.
+    for table in ["signal_minutes", "signal_moments", "traffic_minutes"] {
+        let statement =
+            format!("ALTER TABLE {table} DELETE WHERE minute < toDateTime('2026-01-01 10:00:00', 'UTC')");
+        past_the_collector(&store, &statement).await;
+    }
+    let report = recount(&store, &context, false).await;
+    let expired: Vec<String> = report.expired.iter().map(ToString::to_string).collect();
+    assert_eq!(expired, ["2026-01-01T00:00:00Z..2026-01-01T10:00:00Z"], "{report}");
+    assert!(report.is_clean(), "{report}");
+    assert!(sums(&store, "signal_hours").await.values().all(|n| *n == 3_000));
+    // A baseline over them is widened to whole hours and is complete.
+    let request = collector::baseline::Request {
+        model: MODEL.to_owned(),
+        environment: "production".to_owned(),
+        name: "first".to_owned(),
+        window: Some("2026-01-01T00:30:00Z..2026-01-01T05:30:00Z".parse().expect("a window")),
+        version: String::new(),
+    };
+    let (baseline, made) = collector::baseline::of_stored(&request, &context, &store).await.expect("made");
+    assert_eq!(baseline.window.to_string(), "2026-01-01T00:00:00Z..2026-01-01T06:00:00Z");
+    assert_eq!(made[&(String::new(), "feature.temp".to_owned())].counts.total(), 360);
+}
+
 fn live_event(id: u64, at: Instant, received_at: Instant) -> Prediction {
     let name = |text: &str| Name::from(text);
     Prediction {

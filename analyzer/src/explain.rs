@@ -97,10 +97,7 @@ fn drift_parts(grid: &Grid, whole: Part<'_>, parts: &[Part<'_>]) -> Vec<(String,
 
 /// The segment that carries most of a finding, with its part, if one carries more than half and more than the events
 /// that are in it would explain.
-pub fn carrier<'a>(
-    parts: &'a BTreeMap<String, f64>,
-    share_of_events: impl Fn(&str) -> f64,
-) -> Option<(&'a str, f64)> {
+pub fn carrier(parts: &BTreeMap<String, f64>, share_of_events: impl Fn(&str) -> f64) -> Option<(&str, f64)> {
     const MOST: f64 = 0.5;
     let candidates = parts.iter().filter(|(name, part)| {
         let value = segment::parts(name).map_or("", |(_, value)| value);
@@ -125,6 +122,10 @@ mod tests {
         Counts::of([(Bin::MISSING, values[0]), (Bin(3), values[1]), (Bin(4), values[2]), (Bin(5), values[3])])
     }
 
+    fn part<'a>(segment: &'a str, sides: &'a (Counts, Counts)) -> Part<'a> {
+        Part { segment, baseline: &sides.0, current: &sides.1 }
+    }
+
     #[test]
     fn a_moved_input_moves_the_prediction_by_its_bins_means() {
         let baseline = SignalBaseline {
@@ -146,20 +147,13 @@ mod tests {
         let mut all = jfk.clone();
         all.0.merge(&lga.0);
         all.1.merge(&lga.1);
-        let part = |segment, sides: &'static (Counts, Counts)| Part {
-            segment,
-            baseline: &sides.0,
-            current: &sides.1,
-        };
-        let leak = |sides: (Counts, Counts)| -> &'static (Counts, Counts) { Box::leak(Box::new(sides)) };
-        let (all, jfk, lga) = (leak(all), leak(jfk), leak(lga));
-        let parts = [part("origin=JFK", jfk), part("origin=LGA", lga)];
+        let parts = [part("origin=JFK", &jfk), part("origin=LGA", &lga)];
         for monitor in [Monitor::Drift, Monitor::Missing] {
-            let shares = segment_parts(monitor, &grid(), part("", all), &parts);
+            let shares = segment_parts(monitor, &grid(), part("", &all), &parts);
             let sum: f64 = shares.values().sum();
             assert!((sum - 1.0).abs() < 0.03, "{monitor}: {shares:?}");
         }
-        let missing = segment_parts(Monitor::Missing, &grid(), part("", all), &parts);
+        let missing = segment_parts(Monitor::Missing, &grid(), part("", &all), &parts);
         assert_eq!(carrier(&missing, |_| 0.5).map(|(segment, _)| segment), Some("origin=JFK"));
     }
 }

@@ -3,17 +3,20 @@
 //! Everything is made of sums that add up over time: predictions and outcomes by score, or powers of the error. So an
 //! hour, a day and a baseline are the same computation.
 
+mod realised;
+
+pub use realised::{Measured, Realised, Sums};
+
 use std::collections::BTreeMap;
 
 use domain::evaluation::Monitor;
 use domain::signal::{OUTCOME, PREDICTION, short_name};
-use sql::performance::{ErrorSums, OutcomeKind, ScoreCell};
+use sql::performance::OutcomeKind;
 
 use crate::config::Config;
 use crate::finding::{Finding, numbers};
 use crate::spread::Spread;
 use crate::stats::proportion::Share;
-use crate::stats::ranking::{Classes, Estimate, auc};
 use crate::threshold::Limits;
 use crate::words;
 
@@ -62,100 +65,6 @@ impl Task {
         let (outcome, kind) = fitting.first()?;
         Some(Self { prediction: prediction.to_owned(), outcome: outcome.name.clone(), kind: *kind })
     }
-}
-
-/// The sums of one stretch of time.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Sums {
-    Scores(Vec<ScoreCell>),
-    Errors(Vec<ErrorSums>),
-}
-
-/// A metric with its standard error.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Measured {
-    pub metric: &'static str,
-    pub value: f64,
-    pub error: f64,
-}
-
-/// What a stretch of time says about the predictions made in it.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Realised {
-    pub predictions: u64,
-    pub labelled: u64,
-    pub metrics: Vec<Measured>,
-}
-
-impl Realised {
-    /// The same for scores in any order, of any versions.
-    pub fn of_scores<'a>(cells: impl Iterator<Item = &'a ScoreCell>) -> Self {
-        let mut cells: Vec<&ScoreCell> = cells.collect();
-        cells.sort_by(|one, other| one.mean_score.total_cmp(&other.mean_score));
-        let predictions = cells.iter().map(|cell| cell.predictions).sum();
-        let labelled: u64 = cells.iter().map(|cell| cell.negatives + cell.positives).sum();
-        let classes =
-            cells.iter().map(|cell| Classes { negatives: cell.negatives, positives: cell.positives });
-        let right: u64 = cells
-            .iter()
-            .map(|cell| if cell.mean_score >= 0.5 { cell.positives } else { cell.negatives })
-            .sum();
-        let squares: f64 = cells.iter().map(|cell| cell.squares).sum();
-        let fourths: f64 = cells.iter().map(|cell| cell.fourths).sum();
-        let auc = auc(classes).map(|Estimate { value, error }| Measured { metric: "auc", value, error });
-        let brier = mean("brier", squares, fourths, labelled);
-        let accuracy = mean("accuracy", right as f64, right as f64, labelled);
-        Self { predictions, labelled, metrics: auc.into_iter().chain(brier).chain(accuracy).collect() }
-    }
-
-    /// The same for differences of numbers, or for wrong categories.
-    pub fn of_errors<'a>(kind: Kind, sums: impl Iterator<Item = &'a ErrorSums>) -> Self {
-        let mut predictions = 0;
-        let (mut labelled, mut absolute, mut squares, mut fourths, mut total) = (0_u64, 0.0, 0.0, 0.0, 0.0);
-        for one in sums {
-            predictions += one.predictions;
-            labelled += one.labelled;
-            absolute += one.absolute;
-            squares += one.squares;
-            fourths += one.fourths;
-            total += one.total;
-        }
-        let metrics = if kind == Kind::Categories {
-            let right = labelled as f64 - total;
-            mean("accuracy", right, right, labelled).into_iter().collect()
-        } else {
-            let mae = mean("mae", absolute, squares, labelled);
-            // The standard error of a root by the delta method: se(√m) = se(m) / 2√m.
-            let rmse = mean("mse", squares, fourths, labelled).map(|mse| {
-                let value = mse.value.sqrt();
-                Measured {
-                    metric: "rmse",
-                    value,
-                    error: if value > 0.0 { mse.error / (2.0 * value) } else { 0.0 },
-                }
-            });
-            let bias = mean("bias", total, squares, labelled);
-            mae.into_iter().chain(rmse).chain(bias).collect()
-        };
-        Self { predictions, labelled, metrics }
-    }
-
-    pub fn metric(&self, name: &str) -> Option<Measured> {
-        self.metrics.iter().copied().find(|measured| measured.metric == name)
-    }
-
-    /// The share of predictions whose outcome has come.
-    pub fn labels(&self) -> Option<Share> {
-        Share::of(self.labelled, self.predictions)
-    }
-}
-
-/// A mean of n values with its standard error, of their sum and sum of squares.
-fn mean(metric: &'static str, sum: f64, squares: f64, n: u64) -> Option<Measured> {
-    let count = n as f64;
-    let value = sum / count;
-    let variance = (squares / count - value * value).max(0.0);
-    (n > 0).then(|| Measured { metric, value, error: (variance / count).sqrt() })
 }
 
 /// A metric whose getting worse is a finding: by how much it did.
@@ -221,45 +130,61 @@ fn worse(loss: Loss, baseline: &Realised, window: &Realised) -> Option<Measured>
     Some(Measured { metric: loss.statistic, value: rise, error: before.error.hypot(now.error) })
 }
 
-/// What is found in a window whose outcomes have come as far as they will: each metric that matters, and the share of
-/// outcomes itself.
-pub fn findings(
-    config: &Config,
-    task: &Task,
-    usual: &Usual,
-    window: &Realised,
-    least_events: u64,
-    limits: &Limits,
-) -> Vec<Finding> {
-    let losses =
-        losses(task.kind).iter().map(|loss| lost(config, task, usual, *loss, window, least_events, limits));
-    losses.chain(unlabelled(task, usual, window, limits)).collect()
+/// By what windows of one watch are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Judging<'a> {
+    pub config: &'a Config,
+    pub limits: &'a Limits,
+    pub task: &'a Task,
+    pub usual: &'a Usual,
+    /// Fewer outcomes than this are too little to say anything.
+    pub least_events: u64,
 }
 
-fn lost(
-    config: &Config,
-    task: &Task,
-    usual: &Usual,
-    loss: Loss,
-    window: &Realised,
-    least_events: u64,
-    limits: &Limits,
-) -> Finding {
-    let nothing = Measured { metric: loss.statistic, value: 0.0, error: 0.0 };
-    let worse = worse(loss, &usual.baseline, window);
-    let before = usual.baseline.metric(loss.metric);
-    let floor = match loss.metric {
-        "auc" | "accuracy" => config.floors.auc,
-        _ => config.floors.error_rise * before.map_or(1.0, |before| before.value.abs()),
-    };
-    let found = worse.unwrap_or(nothing);
+impl Judging<'_> {
+    /// What is found in a window whose outcomes have come as far as they will: each metric that matters, and the share
+    /// of outcomes itself.
+    pub fn findings(&self, window: &Realised) -> Vec<Finding> {
+        let losses = losses(self.task.kind).iter().map(|loss| self.lost(*loss, window));
+        losses.chain(unlabelled(self.task, self.usual, window, self.limits)).collect()
+    }
+
+    fn lost(&self, loss: Loss, window: &Realised) -> Finding {
+        let Self { config, limits, task, usual, least_events } = *self;
+        let nothing = Measured { metric: loss.statistic, value: 0.0, error: 0.0 };
+        let worse = worse(loss, &usual.baseline, window);
+        let found = worse.unwrap_or(nothing);
+        let floor = match loss.metric {
+            "auc" | "accuracy" => config.floors.auc,
+            metric => {
+                config.floors.error_rise * usual.baseline.metric(metric).map_or(1.0, |it| it.value.abs())
+            }
+        };
+        Finding {
+            monitor: Monitor::Performance,
+            signal: if loss.is_of_prediction { task.prediction.clone() } else { task.outcome.clone() },
+            segment: String::new(),
+            statistic: loss.statistic,
+            value: found.value,
+            limit: limits.rise(0.0, floor, found.error, usual.healthy.get(loss.statistic)),
+            n_baseline: usual.baseline.labelled,
+            n_current: window.labelled,
+            is_enough: worse.is_some() && window.labelled.min(usual.baseline.labelled) >= least_events,
+            is_quiet: false,
+            numbers: loss_numbers(loss, &usual.baseline, window),
+            facts: loss_facts(loss, &usual.baseline, window),
+        }
+    }
+}
+
+fn loss_facts(loss: Loss, baseline: &Realised, window: &Realised) -> String {
+    let name = words::metric(loss.metric);
     let labels = format!(
         "outcomes of {} of {} known",
         words::percent(window.labels().map_or(0.0, Share::value)),
         words::predictions(window.predictions)
     );
-    let name = words::metric(loss.metric);
-    let facts = match (window.metric(loss.metric), before) {
+    match (window.metric(loss.metric), baseline.metric(loss.metric)) {
         (Some(now), Some(before)) => format!(
             "{name} {} ± {} ({} before), {labels}",
             words::number(now.value),
@@ -267,32 +192,19 @@ fn lost(
             words::number(before.value)
         ),
         _ => format!("{name} cannot be told: {labels}"),
-    };
-    let values = window.metrics.iter().chain(&usual.baseline.metrics);
-    let mut all: BTreeMap<String, f64> = numbers([
-        ("labelled", window.labelled as f64),
-        ("predictions", window.predictions as f64),
-        ("standard_error", window.metric(loss.metric).map_or(f64::NAN, |now| now.error)),
-    ]);
-    let named = values.enumerate().map(|(place, measured)| {
-        let side = if place < window.metrics.len() { "current" } else { "baseline" };
-        (format!("{}_{side}", measured.metric), measured.value)
-    });
-    all.extend(named.filter(|(_, value)| value.is_finite()));
-    Finding {
-        monitor: Monitor::Performance,
-        signal: if loss.is_of_prediction { task.prediction.clone() } else { task.outcome.clone() },
-        segment: String::new(),
-        statistic: loss.statistic,
-        value: found.value,
-        limit: limits.rise(0.0, floor, found.error, usual.healthy.get(loss.statistic)),
-        n_baseline: usual.baseline.labelled,
-        n_current: window.labelled,
-        is_enough: worse.is_some() && window.labelled.min(usual.baseline.labelled) >= least_events,
-        is_quiet: false,
-        numbers: all,
-        facts,
     }
+}
+
+/// Every metric of both sides, `auc_current` and `auc_baseline`, and what they are made of.
+fn loss_numbers(loss: Loss, baseline: &Realised, window: &Realised) -> BTreeMap<String, f64> {
+    let error = window.metric(loss.metric).map(|now| ("standard_error", now.error));
+    let counts = [("labelled", window.labelled as f64), ("predictions", window.predictions as f64)];
+    let mut all = numbers(counts.into_iter().chain(error));
+    for (side, realised) in [("current", window), ("baseline", baseline)] {
+        let finite = realised.metrics.iter().filter(|measured| measured.value.is_finite());
+        all.extend(finite.map(|measured| (format!("{}_{side}", measured.metric), measured.value)));
+    }
+    all
 }
 
 /// The share of predictions whose outcome never came.
@@ -325,8 +237,10 @@ fn unlabelled(task: &Task, usual: &Usual, window: &Realised, limits: &Limits) ->
 
 #[cfg(test)]
 mod tests {
-    use domain::time::Instant;
     use std::time::Duration;
+
+    use domain::time::Instant;
+    use sql::performance::{ErrorSums, ScoreCell};
 
     use super::*;
 
@@ -373,11 +287,14 @@ mod tests {
             kind: Kind::Binary,
         };
         let limits = Limits::shared_over(&Config::default(), 20, Duration::from_secs(3_600));
-        let found = findings(&Config::default(), &task, &usual, &window, 200, &limits);
+        let config = Config::default();
+        let judging =
+            Judging { config: &config, limits: &limits, task: &task, usual: &usual, least_events: 200 };
+        let found = judging.findings(&window);
         assert!(found[0].is_beyond() && found[1].is_beyond(), "{found:?}");
         assert!(found[0].facts.starts_with("AUC 0.505 ± 0.03"), "{}", found[0].facts);
         assert!(!found[2].is_beyond());
-        let same = findings(&Config::default(), &task, &usual, &usual.baseline.clone(), 200, &limits);
+        let same = judging.findings(&usual.baseline);
         assert!(same.iter().all(|finding| !finding.is_beyond()));
     }
 

@@ -20,7 +20,7 @@ use crate::stats::histogram::Pair;
 use crate::threshold::Limits;
 
 /// No more windows than this are looked at to learn what is healthy: the latest ones of the baseline.
-const MOST_WINDOWS: u64 = 2_000;
+const MOST_WINDOWS: u32 = 2_000;
 /// With more windows than this only those that do not overlap are looked at.
 const MOST_OVERLAPPING: u64 = 500;
 
@@ -123,9 +123,10 @@ impl Reference {
     pub fn healthy_windows(&self, watch: &Watch) -> Option<HealthyWindows> {
         let baseline = self.baseline.as_ref()?;
         let (length, step) = (Duration::from_secs(watch.window_s), Duration::from_secs(watch.step_s));
-        let end = baseline.window.end.floor(step);
-        let reach = end.since(baseline.window.start).min(length.saturating_mul(MOST_WINDOWS as u32));
+        let reach = baseline.window.length().min(length.saturating_mul(MOST_WINDOWS));
         let stride = if reach.as_secs() / watch.step_s <= MOST_OVERLAPPING { step } else { length };
+        let end = baseline.window.end.floor(stride);
+        let reach = reach.min(end.since(baseline.window.start));
         let is_long_enough = reach.as_secs() / watch.window_s >= u64::from(LEAST_WINDOWS);
         let count = (reach.saturating_sub(length)).as_secs() / stride.as_secs() + 1;
         let stretch = stride.saturating_mul(u32::try_from(count - 1).unwrap_or(0)) + length;

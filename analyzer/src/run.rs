@@ -7,6 +7,7 @@ mod heartbeat;
 mod labels;
 mod late;
 mod metrics;
+mod reading;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -105,14 +106,23 @@ impl Analyzer {
         }
         self.look_for_models().await?;
         let baselines = self.work.store.baselines(None).await?;
-        let mut pass = Pass::default();
+        let (mut pass, mut failed) = (Pass::default(), None);
         let mut order: Vec<&mut WatchRun> = self.watches.values_mut().collect();
         order.sort_by_key(|run| run.is_history());
         for run in order {
             if self.work.is_stopping() {
                 break;
             }
-            let advance = run.advance(&mut self.work, &baselines).await?;
+            let advance = match run.advance(&mut self.work, &baselines).await {
+                Ok(advance) => advance,
+                Err(error) if is_transient(&error) => return Err(error),
+                Err(error) => {
+                    // What is wrong with one model does not keep the others from being watched.
+                    tracing::error!(watch = %run.name(), error = format!("{error:#}"), "a watch cannot go on");
+                    failed = Some(error.context(format!("{} cannot go on", run.name())));
+                    continue;
+                }
+            };
             pass.windows += advance.windows;
             pass.is_more |= advance.is_more;
             let closes = run.next_close(self.work.now());
@@ -123,7 +133,7 @@ impl Analyzer {
         self.work.metrics.behind(behind.unwrap_or_default());
         self.heartbeat.beat(&mut self.work, behind.unwrap_or_default(), self.watches.len()).await?;
         self.work.metrics.pass(began.elapsed(), pass.windows);
-        Ok(pass)
+        failed.map_or(Ok(pass), Err)
     }
 
     /// Performance by the hour, once for each model, whatever number of watches it has.
@@ -172,6 +182,11 @@ impl Analyzer {
         pass.next_close
             .map_or(tick, |close| close.since(self.work.now()).clamp(Duration::from_millis(100), tick))
     }
+}
+
+/// Whether the store was only away or busy.
+fn is_transient(error: &anyhow::Error) -> bool {
+    error.downcast_ref::<sql::Error>().is_some_and(sql::Error::is_transient)
 }
 
 /// A model that fell silent longer ago than its habits are remembered is no longer looked at, except in its history.

@@ -331,7 +331,7 @@ impl Store {
             return Ok(Vec::new());
         }
         let is_hourly = [stretch.start, stretch.end].iter().all(|end| end.floor(HOUR) == *end);
-        let text = match is_hourly && period_s % HOUR.as_secs() == 0 {
+        let text = match is_hourly && period_s.is_multiple_of(HOUR.as_secs()) {
             true => include_str!("../queries/traffic_before_by_hours.sql"),
             false => include_str!("../queries/traffic_before_by_minutes.sql"),
         };

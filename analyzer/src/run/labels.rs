@@ -12,7 +12,7 @@ use sql::performance::{Labels, PerformanceHour};
 use super::Work;
 use super::watch::{STANDINGS_REACH, WatchRun};
 use crate::finding;
-use crate::performance::{Kind, Output, Realised, Sums, Task, Usual, findings};
+use crate::performance::{Judging, Kind, Output, Realised, Sums, Task, Usual};
 use crate::standings::Standings;
 use crate::threshold::Rules;
 
@@ -75,6 +75,11 @@ impl WatchRun {
                 return Ok(false);
             };
             self.labels.usual = self.usual_performance(work, &task).await?;
+            if self.labels.usual.is_none() {
+                // The baseline has no outcomes yet; asking is not cheap.
+                self.labels.checked_at = Some(work.now());
+                return Ok(false);
+            }
         }
         if self.labels.judged_until.is_none() {
             let watched = self.watched(true);
@@ -87,7 +92,7 @@ impl WatchRun {
             self.labels.judged_until =
                 Some(until.unwrap_or_else(|| self.first_start(&work.config, work.now())));
         }
-        Ok(self.labels.usual.is_some())
+        Ok(true)
     }
 
     async fn task(&self, work: &Work) -> anyhow::Result<Option<Task>> {
@@ -194,7 +199,14 @@ impl WatchRun {
         made: &Realised,
     ) -> anyhow::Result<()> {
         let Some(reference) = &self.reference else { return Ok(()) };
-        let mut found = findings(&work.config, task, usual, made, self.watch.least_events, &reference.limits);
+        let judging = Judging {
+            config: &work.config,
+            limits: &reference.limits,
+            task,
+            usual,
+            least_events: self.watch.least_events,
+        };
+        let mut found = judging.findings(made);
         found.retain(|finding| self.watch.looks_at(finding.monitor));
         let context = finding::Context {
             model: &self.identity.model,

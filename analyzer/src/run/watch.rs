@@ -6,10 +6,9 @@ use domain::baseline::Baseline;
 use domain::contract::{Contract, Watch};
 use domain::evaluation::{Evaluation, Monitor};
 use domain::signal::{AGE, LATENCY, segment};
-use domain::time::{DAY, HOUR, Instant, Interval};
+use domain::time::{DAY, Instant, Interval};
 use domain::window::Schedule;
-use sql::counts::{Question, Resolution};
-use sql::evaluations::{Before, ModelSeen, Watched};
+use sql::evaluations::{ModelSeen, Watched};
 
 use super::Work;
 use super::labels::LabelRun;
@@ -27,14 +26,8 @@ use crate::traffic::{self, Usual};
 
 /// Windows of a history that are judged before others have their turn.
 const HISTORY_A_PASS: usize = 32;
-/// How long grids are taken for granted.
-const GRIDS_HOLD: Duration = Duration::from_secs(300);
-/// Without a baseline one is looked for this often.
-const BASELINE_EVERY: Duration = Duration::from_secs(10);
 /// A subject that said nothing for so long starts anew.
 pub(super) const STANDINGS_REACH: Duration = Duration::from_secs(35 * DAY.as_secs());
-/// Counts of one bin in one step that are held at a time: some hundred megabytes.
-const MOST_CELLS: usize = 4_000_000;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Identity {
@@ -61,13 +54,13 @@ pub(crate) struct WatchRun {
     pub(super) contract: Contract,
     pub(super) watch: Watch,
     pub(super) schedule: Schedule,
-    first_event: Instant,
+    pub(super) first_event: Instant,
     last_event: Instant,
     /// The end of the last window that was judged; `None` until it is known.
     pub(super) judged_until: Option<Instant>,
     pub(super) standings: Standings,
     pub(super) reference: Option<Reference>,
-    reference_at: Instant,
+    pub(super) reference_at: Instant,
     pub(super) lateness: Lateness,
     pub(super) labels: LabelRun,
     /// Whether all closed windows were judged at least once since the start.
@@ -102,6 +95,12 @@ impl WatchRun {
         self.identity.model == seen.model && self.identity.environment == seen.environment
     }
 
+    /// How it is called in logs.
+    pub(crate) fn name(&self) -> String {
+        let Identity { model, environment, watch } = &self.identity;
+        format!("watch {watch} of {model} in {environment}")
+    }
+
     pub(crate) fn is_history(&self) -> bool {
         self.watch.history
     }
@@ -120,6 +119,14 @@ impl WatchRun {
         let next = until.saturating_add(self.schedule.step);
         let is_behind = next <= last && self.is_watched(next);
         Some(if is_behind { now.since(next.saturating_add(self.schedule.grace)) } else { Duration::ZERO })
+    }
+
+    /// Whether nothing can be said before there is a baseline: history can wait for one, and a watch that looks only at
+    /// what is compared with one must, or it would pass over windows without a word.
+    fn waits_for_baseline(&self) -> bool {
+        const COMPARED: [Monitor; 4] = [Monitor::Drift, Monitor::Missing, Monitor::Invalid, Monitor::Unseen];
+        self.is_history()
+            || Monitor::ALL.iter().all(|one| COMPARED.contains(one) || !self.watch.looks_at(*one))
     }
 
     fn is_watched(&self, end: Instant) -> bool {
@@ -147,7 +154,7 @@ impl WatchRun {
         };
         self.refresh(work, baselines).await?;
         let has_baseline = self.reference.as_ref().is_some_and(|reference| reference.baseline.is_some());
-        if self.is_history() && !has_baseline {
+        if !has_baseline && self.waits_for_baseline() {
             return Ok(Advance::default());
         }
         let most = if self.is_history() { HISTORY_A_PASS } else { work.config.windows_a_batch };
@@ -195,63 +202,6 @@ impl WatchRun {
         earliest.floor(self.schedule.step)
     }
 
-    /// Reads the baseline and the grids where they may have changed.
-    async fn refresh(&mut self, work: &Work, baselines: &[Baseline]) -> anyhow::Result<()> {
-        let named = baselines.iter().find(|baseline| {
-            baseline.model == self.identity.model
-                && baseline.environment == self.identity.environment
-                && baseline.name == self.watch.baseline
-        });
-        let known = self.reference.as_ref().and_then(|reference| reference.baseline.as_ref());
-        let holds = if named.is_some() { GRIDS_HOLD } else { BASELINE_EVERY };
-        let is_same = self.reference.is_some() && known == named;
-        if is_same && work.now().since(self.reference_at) < holds {
-            return Ok(());
-        }
-        let grids = work.store.grids(Some(&self.identity.model)).await?;
-        if let (Some(reference), true) = (&mut self.reference, is_same) {
-            reference.take_grids(&self.contract, grids);
-        } else {
-            let counts = match named {
-                Some(named) => Some((named.clone(), work.store.baseline_counts(named).await?)),
-                None => None,
-            };
-            let mut reference = Reference::new(&work.config, &self.contract, &self.watch, counts, grids);
-            self.learn(work, &mut reference).await?;
-            self.reference = Some(reference);
-            self.labels.forget();
-        }
-        self.reference_at = work.now();
-        Ok(())
-    }
-
-    /// Learns from the baseline's own stretch how much healthy windows vary.
-    async fn learn(&self, work: &Work, reference: &mut Reference) -> anyhow::Result<()> {
-        let Some(windows) = reference.healthy_windows(&self.watch) else { return Ok(()) };
-        let question = Question {
-            segments: vec![segment::ALL.to_owned()],
-            step_s: u32::try_from(windows.stride.as_secs())?,
-            ..self.question(windows.stretch)
-        };
-        let series = work.store.counts(&question).await?;
-        reference.learn(windows, &series, self.watch.least_events);
-        Ok(())
-    }
-
-    /// All signals in all segments over `interval`, in one sum.
-    fn question(&self, interval: Interval) -> Question {
-        let by_hours = self.watch.step_s % HOUR.as_secs() == 0 && self.watch.window_s % HOUR.as_secs() == 0;
-        Question {
-            model: self.identity.model.clone(),
-            environment: self.identity.environment.clone(),
-            interval,
-            resolution: if by_hours { Resolution::Hours } else { Resolution::Minutes },
-            segments: Vec::new(),
-            signals: Vec::new(),
-            step_s: 0,
-        }
-    }
-
     /// Reads all windows at once and judges them one after the other.
     async fn judge_windows(&mut self, work: &mut Work, windows: &[Interval]) -> anyhow::Result<usize> {
         let stretch = self.read(work, windows).await?;
@@ -266,28 +216,6 @@ impl WatchRun {
             self.judged_until = Some(window.end);
         }
         Ok(windows.len())
-    }
-
-    /// How many windows can be read at once without holding more than [`MOST_CELLS`].
-    fn windows_that_fit(&self) -> usize {
-        let cells = self.reference.as_ref().map_or(0, Reference::cells);
-        (MOST_CELLS / cells.max(1)).max(1)
-    }
-
-    /// The answers over all `windows`, which follow each other: three questions, whatever their number.
-    pub(super) async fn read(&self, work: &Work, windows: &[Interval]) -> anyhow::Result<Stretch> {
-        let (Some(first), Some(last)) = (windows.first(), windows.last()) else {
-            return Ok(Stretch::default());
-        };
-        let step_s = if windows.len() == 1 { 0 } else { u32::try_from(self.watch.step_s)? };
-        let question = Question { step_s, ..self.question(Interval::new(first.start, last.end)) };
-        let whole = Question { segments: vec![segment::ALL.to_owned()], ..question.clone() };
-        let (counts, moments, traffic) = tokio::try_join!(
-            work.store.counts(&question),
-            work.store.moments(&question),
-            work.store.traffic(&whole)
-        )?;
-        Ok(Stretch { counts, moments, traffic })
     }
 
     pub(super) async fn store(
@@ -369,30 +297,6 @@ impl WatchRun {
         Ok(findings)
     }
 
-    /// The same stretch in earlier weeks, or else on earlier days, or else the windows just before.
-    async fn earlier(
-        &self,
-        work: &Work,
-        stretch: Interval,
-    ) -> anyhow::Result<Vec<sql::evaluations::Earlier>> {
-        let Identity { model, environment, .. } = &self.identity;
-        let length = stretch.length().as_secs().max(60);
-        let day = length.div_ceil(DAY.as_secs()) * DAY.as_secs();
-        let not_before = self.watch.from.map_or(self.first_event, |from| from.0.max(self.first_event));
-        let before = |period_s: u64, periods: u32| Before { stretch, period_s, periods, not_before };
-        let days =
-            work.store.traffic_before(model, environment, &before(day, work.config.traffic_days)).await?;
-        let weekly = usize::try_from(7 * DAY.as_secs() / day).unwrap_or(7).max(1);
-        let weeks: Vec<_> = days.iter().skip(weekly - 1).step_by(weekly).copied().collect();
-        if weeks.len() >= traffic::LEAST_STRETCHES {
-            return Ok(weeks);
-        }
-        if days.len() >= traffic::LEAST_STRETCHES {
-            return Ok(days);
-        }
-        Ok(work.store.traffic_before(model, environment, &before(length, RECENT_WINDOWS)).await?)
-    }
-
     fn objective_findings(&self, work: &Work, reference: &Reference, signals: &BySignal) -> Vec<Finding> {
         let duration = |signal: &str| {
             let grid = reference.grid(signal, reference.grid_of(segment::ALL, signal)?)?;
@@ -411,6 +315,3 @@ impl WatchRun {
         latency.into_iter().chain(stale).collect()
     }
 }
-
-/// Where there are no earlier days, so many windows just before say what is usual.
-const RECENT_WINDOWS: u32 = 12;

@@ -29,6 +29,7 @@ use sql::pages::{Ask, Asked, OpenIncidents};
 pub use movers::Mover;
 pub use view::Model;
 
+use crate::charts::axis::bucket;
 use crate::charts::strip::Mark;
 use crate::error::PageError;
 use crate::figures;
@@ -127,7 +128,8 @@ impl Plan {
         let over =
             |interval| ModelAsked { model: model.to_owned(), environment: environment.to_owned(), interval };
         let performance = Interval::ending_at(range.end, range.length().max(PERFORMANCE_OVER));
-        let performance_step = if performance.length() > DAY * 4 { DAY } else { HOUR };
+        let least = if performance.length() > DAY * 4 { DAY } else { HOUR };
+        let performance_step = bucket(performance, least, POINTS);
         Self {
             asked: over(range),
             watch: visit.get("watch").unwrap_or_default().to_owned(),

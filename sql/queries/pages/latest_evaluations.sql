@@ -4,20 +4,26 @@ SELECT
     model, environment, watch, monitor, signal, segment, window_start, window_end, baseline, statistic, value,
     threshold, recovery, noise, n_baseline, n_current, verdict, severity, since, streak, numbers, sentence,
     evaluated_at
-FROM evaluations FINAL
-WHERE model = {model:String} AND environment = {environment:String}
-    AND (watch, monitor = 'performance', window_end) IN
-    (
-        SELECT watch, monitor = 'performance', max(window_end)
-        FROM evaluations
-        WHERE model = {model:String} AND environment = {environment:String}
-            AND window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
-            AND window_end <= fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
-        GROUP BY watch, monitor = 'performance'
-    )
-    AND window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
-    AND window_end <= fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
-    AND ({signal:String} = '' OR signal = {signal:String})
-    AND (segment = {segment:String} OR verdict IN ('suspect', 'off_course', 'recovering'))
+FROM
+(
+    SELECT *
+    FROM evaluations
+    WHERE model = {model:String} AND environment = {environment:String}
+        AND (watch, monitor = 'performance', window_end) IN
+        (
+            SELECT watch, monitor = 'performance', max(window_end)
+            FROM evaluations
+            WHERE model = {model:String} AND environment = {environment:String}
+                AND window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+                AND window_end <= fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
+            GROUP BY watch, monitor = 'performance'
+        )
+        AND window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+        AND window_end <= fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
+        AND ({signal:String} = '' OR signal = {signal:String})
+    ORDER BY watch, monitor, signal, segment, evaluated_at DESC
+    LIMIT 1 BY watch, monitor, signal, segment
+)
+WHERE segment = {segment:String} OR verdict IN ('suspect', 'off_course', 'recovering')
 ORDER BY watch, monitor, signal, segment
 LIMIT 20000

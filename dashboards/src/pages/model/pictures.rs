@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use domain::evaluation::Verdict;
 use domain::time::{Instant, Interval};
 use sql::pages::model::PerformancePoint;
 
@@ -56,6 +57,7 @@ pub fn heat(data: &Data, visit: &Visit) -> Markup {
                 visit.to(&signal_path(&data.model, &data.environment, &row.name))
             },
             note: match now(row) {
+                Some(it) if it.verdict == Verdict::TooLittleData => "too few".to_owned(),
                 Some(it) if movers::times_limit(it).is_finite() => {
                     format!("{:.1}× limit", movers::times_limit(it))
                 }
@@ -210,8 +212,8 @@ fn performance_chart(data: &Data, visit: &Visit, metric: &str) -> Chart {
     Chart {
         title: "Performance",
         note: format!(
-            "{word} by the {} of the prediction, with its 95 % interval; hatched where outcomes are still missing",
-            if step.as_secs() == 86_400 { "day" } else { "hour" }
+            "{word} of every {} of predictions, with its 95 % interval; hatched where outcomes are still missing",
+            duration(step)
         ),
         picture: line.draw_between(&ends).render(),
     }

@@ -1,6 +1,7 @@
 use bytes::Bytes;
 
 use super::*;
+use crate::import::cell::Cell;
 use crate::import::source::Format;
 
 fn columns(names: &[&str], stated: Stated) -> Vec<Column> {

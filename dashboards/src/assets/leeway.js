@@ -56,6 +56,10 @@
     document.querySelectorAll("[data-copy][hidden]").forEach((button) => (button.hidden = false));
   }
   enhance();
+  // On a narrow screen a picture of time begins with its end.
+  document.querySelectorAll("figure.chart").forEach((chart) => {
+    if (chart.querySelector("svg[data-from]")) chart.scrollLeft = chart.scrollWidth;
+  });
 
   // One cross-hair over all charts that share their time axis.
   const charts = () => [...document.querySelectorAll("svg[data-from]")];

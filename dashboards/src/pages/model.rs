@@ -101,8 +101,9 @@ pub struct Latency {
 pub const SIGNALS_A_PAGE: usize = 40;
 const POINTS: u64 = 72;
 const CELLS: u64 = 72;
-/// The last window of a watch is looked for this far back at most.
-pub(crate) const LOOKED_BACK: Duration = Duration::from_secs(14 * 86_400);
+/// The last window of a watch is looked for this far back, or over two of its steps where those are longer: what was
+/// judged last week says little about now, and reading it for every signal is slow.
+pub(crate) const LOOKED_BACK: Duration = Duration::from_secs(2 * 86_400);
 /// How many changes are shown.
 const CHANGES: u32 = 20;
 /// Outcomes come late: performance is looked at over this at least.
@@ -170,7 +171,7 @@ impl Plan {
     /// The verdicts are read from a little before the range where a watch has no window in it.
     fn latest(&self, contract: &Contract) -> ModelAsked {
         let longest = contract.watches().iter().map(|watch| watch.schedule().step).max().unwrap_or(HOUR);
-        let back = self.asked.interval.length().max(longest * 2).min(LOOKED_BACK);
+        let back = self.asked.interval.length().min(LOOKED_BACK).max(longest * 2);
         ModelAsked { interval: Interval::ending_at(self.asked.interval.end, back), ..self.asked.clone() }
     }
 }

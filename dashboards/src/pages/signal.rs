@@ -340,7 +340,7 @@ fn watch_of(contract: &Contract, judging: &[WatchSeen], visit: &Visit, range: In
 
 /// Where the last window of a watch with long steps may end a little before the range.
 fn recent(range: Interval, watch: &Watch) -> Interval {
-    let back = range.length().max(watch.schedule().step * 2).min(LOOKED_BACK);
+    let back = range.length().min(LOOKED_BACK).max(watch.schedule().step * 2);
     Interval::ending_at(range.end, back)
 }
 

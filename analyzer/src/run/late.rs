@@ -62,7 +62,6 @@ impl WatchRun {
         };
         *judged_at = judged_at.split_off(&reach.start);
         let Some((first, _)) = judged_at.first_key_value() else { return Ok(Vec::new()) };
-        let slack = (self.schedule.grace / 2).min(MOST_WRITING);
         let received_after =
             self.lateness.checked_at.map_or(Instant::EPOCH, |at| at.saturating_sub(MOST_WRITING));
         let events = Interval::new(first.saturating_sub(self.schedule.length), reach.end);
@@ -72,7 +71,7 @@ impl WatchRun {
         for (minute, received_at) in minutes {
             let holding =
                 judged_at.range(minute.saturating_add(MINUTE)..=minute.saturating_add(self.schedule.length));
-            let missed = holding.filter(|(_, judged)| received_at.saturating_add(slack) > **judged);
+            let missed = holding.filter(|(_, judged)| received_at.saturating_add(MOST_WRITING) > **judged);
             changed.extend(missed.map(|(end, _)| *end));
         }
         changed.sort_unstable();

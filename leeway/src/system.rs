@@ -46,6 +46,11 @@ pub struct Opened {
 }
 
 impl Opened {
+    /// Whether this process started the engine, so that nobody else keeps its schema up to date.
+    pub fn is_own_engine(&self) -> bool {
+        self.engine.is_some()
+    }
+
     /// Stops the engine if this process started it; everything it answered for is on disk.
     pub async fn close(self) -> anyhow::Result<()> {
         match self.engine {

@@ -16,6 +16,9 @@ pub struct Args {
 
 pub async fn run(config: &Config, args: Args) -> anyhow::Result<()> {
     let opened = system::open(config).await?;
+    if opened.is_own_engine() {
+        ::sql::migrate::migrate(&opened.store).await?;
+    }
     let answer = opened.store.ask(&args.statement, &args.format).await;
     opened.close().await?;
     let mut out = std::io::stdout().lock();

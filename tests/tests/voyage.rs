@@ -296,7 +296,9 @@ async fn see_the_pages(system: &System) -> String {
     assert!(text.contains("amount"), "the incident names the signal:\n{text}");
     browser.keep_picture("incident").await;
     let address = client.current_url().await.expect("an address").to_string();
-    client.goto(&format!("{}/models/fraud", system.pages)).await.expect("the model's page");
+    client.goto(&format!("{}/models/fraud/production", system.pages)).await.expect("the model's page");
+    let text = browser.text().await;
+    assert!(text.contains("amount") && text.contains("payments"), "the model's page names signal and owner:\n{text}");
     browser.keep_picture("model").await;
     for (name, sight) in [("incident-night", Sight::NIGHT), ("incident-telephone", Sight::TELEPHONE)] {
         let other = Browser::open(sight).await;

@@ -63,9 +63,12 @@ pub async fn page(
     let incident = fold(&events).pop().ok_or_else(|| no_incident(&id))?;
     let contract = app.context.contract(&incident.model);
     let visit = chosen(visit, &incident, &contract);
-    let (data, asked) = load(&app, &visit, incident, events, &contract).await?;
-    let title = words::headline(&data.incident);
-    let layout = visit.layout(&app, Section::Incidents, &title).await;
+    let title = words::headline(&incident);
+    let (loaded, layout) = tokio::join!(
+        load(&app, &visit, incident, events, &contract),
+        visit.layout(&app, Section::Incidents, &title),
+    );
+    let (data, asked) = loaded?;
     answer(&visit, &data, &asked, || IncidentPage::new(layout, &visit, &data, &contract))
 }
 

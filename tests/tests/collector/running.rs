@@ -124,7 +124,7 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
 /// An event of a model with a number, a category, now and then neither.
 pub fn event(model: &str, n: usize) -> Value {
     let (country, region) = (["BR", "DE", "FR", "JP"][n % 4], ["eu", "us"][n % 2]);
-    let amount = if n % 7 == 0 { Value::Null } else { json!((n * 37 % 1_000) as f64 / 10.0) };
+    let amount = if n.is_multiple_of(7) { Value::Null } else { json!((n * 37 % 1_000) as f64 / 10.0) };
     json!({
         "id": format!("{model}-{n}"),
         "model": model,

@@ -298,7 +298,10 @@ async fn see_the_pages(system: &System) -> String {
     let address = client.current_url().await.expect("an address").to_string();
     client.goto(&format!("{}/models/fraud/production", system.pages)).await.expect("the model's page");
     let text = browser.text().await;
-    assert!(text.contains("amount") && text.contains("payments"), "the model's page names signal and owner:\n{text}");
+    assert!(
+        text.contains("amount") && text.contains("payments"),
+        "the model's page names signal and owner:\n{text}"
+    );
     browser.keep_picture("model").await;
     for (name, sight) in [("incident-night", Sight::NIGHT), ("incident-telephone", Sight::TELEPHONE)] {
         let other = Browser::open(sight).await;

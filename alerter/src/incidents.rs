@@ -49,6 +49,9 @@ pub struct Rules {
     pub notify_within: Duration,
     /// Watches that look at recorded history, by model and name: nobody is told of what they find.
     pub history: BTreeSet<(String, String)>,
+    /// The end of the last window that a watch looks at, by model and name: what stands then is over, because no window
+    /// will ever say that it recovered.
+    pub ends: BTreeMap<(String, String), Instant>,
 }
 
 /// All incidents as they stand.
@@ -256,9 +259,13 @@ impl Incidents {
         let history = self.cases.get(id).is_some_and(|case| self.is_history(case));
         let Some(case) = self.cases.get_mut(id) else { return };
         let forgotten = case.forget(look.end, look.window);
+        let view = (case.incident.model.clone(), case.watch().to_owned());
+        let is_last = self.rules.ends.get(&view).is_some_and(|end| look.end >= *end);
         let untold = !history && !case.was_current && look.now.since(look.end) <= self.rules.notify_within;
         let (kind, reason) = if case.standing().next().is_none() {
             (EventKind::Resolved, over(case.live.len(), forgotten))
+        } else if is_last {
+            (EventKind::Resolved, "what this watch looks at ends here; it still stood".to_owned())
         } else if case.severity() > case.incident.severity {
             (EventKind::Escalated, String::new())
         } else if case.is_update_due(look.end, look.window) {

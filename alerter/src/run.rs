@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::delivery::Attempt;
 use domain::incident::IncidentEvent;
-use domain::time::DAY;
+use domain::time::{DAY, Instant};
 use service::Context;
 use service::backoff::Backoff;
 use sql::Store;
@@ -123,6 +123,7 @@ fn on_duty(config: &Config, context: &Context, store: &Store, metrics: Metrics, 
         correlation: config.correlation,
         notify_within: config.notify_within,
         history: history.clone(),
+        ends: last_windows(context),
     };
     let hears = config.channels.iter().map(|(name, channel)| (name.clone(), channel.hearing())).collect();
     let policy = Policy {
@@ -154,6 +155,17 @@ fn history_watches(context: &Context) -> BTreeSet<(String, String)> {
     let watches = context.contracts.iter().flat_map(|(model, contract)| {
         let history = contract.watches().into_iter().filter(|watch| watch.history);
         history.map(move |watch| (model.clone(), watch.name))
+    });
+    watches.collect()
+}
+
+/// When the last window ends of watches that end.
+fn last_windows(context: &Context) -> BTreeMap<(String, String), Instant> {
+    let watches = context.contracts.iter().flat_map(|(model, contract)| {
+        contract.watches().into_iter().filter_map(move |watch| {
+            let last = watch.until?.0.floor(watch.schedule().step);
+            Some(((model.clone(), watch.name), last))
+        })
     });
     watches.collect()
 }

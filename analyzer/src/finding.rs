@@ -47,11 +47,18 @@ impl Finding {
         Reading { value: self.value, limit: self.limit, is_enough: self.is_enough, window_start }
     }
 
+    /// The value, or by how much a share is greater than in the baseline: what is mostly missing by nature does not
+    /// collapse.
+    fn rise(&self) -> f64 {
+        self.value - self.numbers.get("share_baseline").copied().unwrap_or(0.0)
+    }
+
     /// The row to be stored.
     pub fn judged(self, standing: Standing, context: &Context<'_>) -> Evaluation {
+        let severity = Severity::of(self.monitor, &self.signal, self.rise());
         let sentence = sentence(self.facts, standing, context.window);
         Evaluation {
-            severity: Severity::of(self.monitor, &self.signal, self.value),
+            severity,
             subject: Subject {
                 model: context.model.to_owned(),
                 environment: context.environment.to_owned(),

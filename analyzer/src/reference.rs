@@ -43,7 +43,8 @@ pub struct Reference {
     pub grids: BTreeMap<(String, GridId), Grid>,
     /// The grid that counts for a signal that the baseline does not know.
     pub in_force: BTreeMap<String, GridId>,
-    pub healthy: BTreeMap<String, Healthy>,
+    /// What was learned, by segment and signal.
+    pub healthy: BTreeMap<(String, String), Healthy>,
     pub limits: Limits,
     /// Which signal is *the* prediction.
     pub prediction: Option<String>,
@@ -115,8 +116,17 @@ impl Reference {
         here.map(|((segment, _), baseline)| (segment.as_str(), baseline))
     }
 
-    pub fn healthy_of(&self, signal: &str) -> Healthy {
-        self.healthy.get(signal).copied().unwrap_or_default()
+    /// What was learned of a signal in a segment; where that is too little, of the signal in all events.
+    pub fn healthy_of(&self, segment: &str, signal: &str) -> Healthy {
+        let learned = |segment: &str| self.healthy.get(&(segment.to_owned(), signal.to_owned())).copied();
+        let whole = learned(segment::ALL).unwrap_or_default();
+        let here = learned(segment).unwrap_or_default();
+        Healthy {
+            drift: here.drift.or(whole.drift),
+            missing: here.missing.or(whole.missing),
+            invalid: here.invalid.or(whole.invalid),
+            unseen: here.unseen.or(whole.unseen),
+        }
     }
 
     /// Which windows of the baseline's own stretch say how much healthy windows vary; `None` where it is too short.
@@ -140,13 +150,14 @@ impl Reference {
     /// Learns from the baseline's own counts over `windows.stretch`, in steps of `windows.stride`.
     pub fn learn(&mut self, windows: HealthyWindows, series: &[CountSeries], least_events: u64) {
         let mut healthy = BTreeMap::new();
-        for series in series.iter().filter(|series| series.segment == segment::ALL) {
-            let Some(baseline) = self.signals.get(&(String::new(), series.signal.clone())) else { continue };
+        for series in series {
+            let key = (series.segment.clone(), series.signal.clone());
+            let Some(baseline) = self.signals.get(&key) else { continue };
             let Some(grid) = self.grid(&series.signal, series.grid).filter(|_| baseline.grid == series.grid)
             else {
                 continue;
             };
-            healthy.insert(series.signal.clone(), learned(grid, baseline, windows, series, least_events));
+            healthy.insert(key, learned(grid, baseline, windows, series, least_events));
         }
         self.healthy = healthy;
     }

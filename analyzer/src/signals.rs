@@ -30,7 +30,7 @@ pub fn findings(reference: &Reference, watch: &Watch, current: &BySignal) -> Vec
             grid,
             baseline,
             current: current.get(key).unwrap_or(&none),
-            healthy: reference.healthy_of(signal),
+            healthy: reference.healthy_of(segment, signal),
             least_events: watch.least_events,
         };
         findings.extend(comparison.findings(&reference.limits));

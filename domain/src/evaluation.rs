@@ -124,7 +124,7 @@ impl Severity {
     }
 
     /// Movement alone is a ticket; what hurts is a page (DESIGN, "trust in a page"): data that stopped, a null
-    /// collapse (`value`, the missing share, above one half), a broken objective, lost performance, a moved prediction.
+    /// collapse (`value`, the rise of the missing share, above one half), a broken objective, lost performance, a moved prediction.
     pub fn of(monitor: Monitor, signal: &str, value: f64) -> Self {
         let page = match monitor {
             Monitor::Silence

@@ -21,6 +21,7 @@ pub fn rules() -> Rules {
         correlation: Correlation::default(),
         notify_within: 6 * HOUR,
         history: BTreeSet::from([("flights".to_owned(), "days".to_owned())]),
+        ends: BTreeMap::new(),
     }
 }
 

@@ -475,3 +475,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn what_stands_in_the_last_window_of_a_watch_is_over() {
+    let mut rules = rules();
+    rules.ends.insert(("flights".to_owned(), "hourly".to_owned()), at(3));
+    let mut incidents = Incidents::new(rules);
+    let subject = subject(Monitor::Drift, TEMP, "");
+    let taken = (1..=3).flat_map(|n| {
+        let evaluation = evaluation(subject.clone(), Verdict::OffCourse, 1, n);
+        incidents.take(vec![evaluation], at(n))
+    });
+    let kinds: Vec<EventKind> = taken.map(|event| event.kind).collect();
+    assert_eq!(kinds, [EventKind::Opened, EventKind::Resolved]);
+}

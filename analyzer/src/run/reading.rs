@@ -57,8 +57,10 @@ impl WatchRun {
     /// Learns from the baseline's own stretch how much healthy windows vary.
     async fn learn(&self, work: &Work, reference: &mut Reference) -> anyhow::Result<()> {
         let Some(windows) = reference.healthy_windows(&self.watch) else { return Ok(()) };
+        let steps = windows.stretch.length().as_secs() / windows.stride.as_secs().max(1);
+        let is_small = reference.cells() as u64 * steps <= MOST_CELLS as u64;
         let question = Question {
-            segments: vec![segment::ALL.to_owned()],
+            segments: if is_small { Vec::new() } else { vec![segment::ALL.to_owned()] },
             resolution: resolution([windows.stride, windows.length]),
             step_s: u32::try_from(windows.stride.as_secs())?,
             ..self.question(windows.stretch)

@@ -3,7 +3,7 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use domain::time::{Instant, Interval, MINUTE};
+use domain::time::{DAY, Instant, Interval, MINUTE};
 use sql::recount::{Stretch, Watched};
 
 use super::Maker;
@@ -69,6 +69,15 @@ impl Maker {
             if !is_quiet && now < stray.since.saturating_add(settle * PATIENCE) {
                 continue;
             }
+            if !self.store.hours_expired(&stray.model, stray.interval, self.kept_since(now)).await?.is_empty()
+            {
+                tracing::warn!(
+                    model = stray.model, stretch = %stray.interval,
+                    "late events lie in hours whose minutes or raw events have expired; their counts stay as they are"
+                );
+                self.late.remove(&stray);
+                continue;
+            }
             let known = self.grids.fresh_for(now).await?.model(&stray.model);
             let stretch = compared(&stray, &known);
             self.store.reload_grid_dictionaries().await?;
@@ -79,6 +88,13 @@ impl Maker {
             self.late.remove(&stray);
         }
         Ok(())
+    }
+}
+
+impl Maker {
+    /// Raw events that were received before this may have expired.
+    fn kept_since(&self, now: Instant) -> Instant {
+        now.saturating_sub(DAY * self.store.config().retention.events_days.saturating_sub(1))
     }
 }
 

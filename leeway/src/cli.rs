@@ -48,9 +48,9 @@ enum Command {
     Dashboards,
     /// Loads recorded predictions and outcomes: Parquet, CSV or NDJSON.
     #[command(
-        after_help = "Example:\n  leeway import flights.parquet --model flights --timestamp ts --prediction score --outcome late"
+        after_help = "Example:\n  leeway import flights.parquet --model flights --id prediction_id --timestamp ts --prediction score --outcome late"
     )]
-    Import(collector::import::Args),
+    Import(Box<collector::import::Args>),
     /// Makes a named baseline: of a stretch of time, a file, or a version.
     #[command(subcommand)]
     Baseline(collector::baseline::Command),
@@ -115,7 +115,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Check => commands::check(&config),
         Command::Migrate => block_on(commands::migrate(&config)),
         Command::Sql(args) => block_on(commands::sql::run(&config, args)),
-        Command::Import(args) => block_on(commands::import(&config, args)),
+        Command::Import(args) => block_on(commands::import(&config, *args)),
         Command::Baseline(command) => block_on(commands::baseline(&config, command)),
         Command::Recount(args) => block_on(commands::recount(&config, args)),
         Command::HashPassword => commands::hash_password::run(),

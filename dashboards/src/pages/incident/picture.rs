@@ -159,7 +159,9 @@ fn failures(data: &Data) -> Option<Shown> {
 fn statistic(data: &Data) -> Option<Shown> {
     let lead = data.incident.findings.first()?;
     let history = data.evidence.history_of(&lead.subject);
-    let last = history.last()?;
+    history.last()?;
+    // Windows with too little in them have no limit.
+    let limit = history.iter().rev().map(|point| point.threshold).find(|limit| *limit > 0.0);
     let step = data.evidence.step;
     let values: std::collections::HashMap<Instant, f64> = history
         .iter()
@@ -180,7 +182,7 @@ fn statistic(data: &Data) -> Option<Shown> {
         unit: unit_of(&lead.statistic, lead.subject.monitor),
         points: joined(filled(data, |at| values.get(&at).copied())),
         band: None,
-        limit: Some(last.threshold),
+        limit: Some(limit.unwrap_or(lead.threshold)),
         from_zero: true,
     })
 }

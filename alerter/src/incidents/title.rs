@@ -149,10 +149,21 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Staleness => format!("{signal} is stale"),
         Monitor::Errors => "too many predictions fail".to_owned(),
         Monitor::Latency => "predictions are too slow".to_owned(),
-        Monitor::Performance => format!("the predictions got worse ({})", cut(&finding.statistic)),
+        Monitor::Performance => format!("the predictions got worse ({})", worse(&finding.statistic)),
         // What is said here in the analyzer's place; its own word is about its delay.
         Monitor::Analyzer if signal == heartbeat::SIGNAL => "Leeway's analyzer has stalled".to_owned(),
         Monitor::Analyzer => "Leeway's analyzer is behind".to_owned(),
+    }
+}
+
+/// What a statistic of performance says, in words.
+fn worse(statistic: &str) -> String {
+    match statistic {
+        "auc_fall" => "AUC fell".to_owned(),
+        "accuracy_fall" => "accuracy fell".to_owned(),
+        "brier_rise" => "Brier score rose".to_owned(),
+        "mae_rise" => "mean error rose".to_owned(),
+        other => cut(other).to_string(),
     }
 }
 

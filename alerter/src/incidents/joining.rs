@@ -51,12 +51,14 @@ impl Incidents {
         fits.max_by(|(one, _), (other, _)| one.cmp(other)).map(|(_, id)| id)
     }
 
-    /// Whether a resolved incident was about this alarm already: by its windows, or because a person closed it while the
-    /// very same run of windows stood.
+    /// Whether a resolved incident was about this alarm already: by its windows, or because a person or the end of the
+    /// watch closed it while the very same run of windows stood.
     fn is_covered(&self, scope: &Scope, alarm: &Evaluation, span: Duration) -> bool {
         let ids = self.by_scope.get(scope).map(Vec::as_slice).unwrap_or_default();
         let settled = ids.iter().filter_map(|id| self.cases.get(id)).filter(|case| !case.is_open());
         let finding = finding_of(alarm);
+        let view = (scope.model.clone(), scope.watch.clone());
+        let ends = self.rules.ends.get(&view).is_some_and(|end| alarm.window.end >= *end);
         settled.into_iter().any(|case| {
             let last_window = case.last_window();
             if alarm.window.end <= last_window {
@@ -65,7 +67,8 @@ impl Incidents {
             let by_hand = case.incident.resolved.as_ref().is_some_and(|by| by.actor != LEEWAY);
             let same_run = case.finding(&alarm.subject).is_some_and(|known| alarm.since <= known.since);
             let stood_already = alarm.since.saturating_add(alarm.window.length()) <= last_window;
-            by_hand && (same_run || (stood_already && fit(&finding, &case.live, span).is_some()))
+            (ends && same_run)
+                || by_hand && (same_run || (stood_already && fit(&finding, &case.live, span).is_some()))
         })
     }
 

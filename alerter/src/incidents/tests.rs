@@ -488,4 +488,6 @@ fn what_stands_in_the_last_window_of_a_watch_is_over() {
     });
     let kinds: Vec<EventKind> = taken.map(|event| event.kind).collect();
     assert_eq!(kinds, [EventKind::Opened, EventKind::Resolved]);
+    let again = evaluation(subject, Verdict::OffCourse, 1, 4);
+    assert_eq!(incidents.take(vec![again], at(4)), [], "what goes on after the end is no news");
 }

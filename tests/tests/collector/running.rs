@@ -101,7 +101,10 @@ impl Running {
 
     /// Ends the collector without giving it a chance, as a crash does; gives what it leaves behind.
     pub fn crash(self) -> Arc<TempDir> {
-        self.runtime.shutdown_background();
+        let runtime = self.runtime;
+        // Gone for good when this returns, as a dead process is: the next one takes the lock of its spool.
+        let gone = std::thread::spawn(move || runtime.shutdown_timeout(tests::PATIENCE)).join();
+        gone.expect("a runtime can be shut down");
         self.spool
     }
 

@@ -8,8 +8,9 @@ mod served;
 
 use std::collections::{BTreeSet, VecDeque};
 
-use seed::{HOSTILE, NOW};
+use seed::HOSTILE;
 use served::{Page, Served};
+use tests::flights::NOW;
 
 const MODEL: &str = "/models/flights/production";
 const SIGNALS: [&str; 6] = [

@@ -7,8 +7,9 @@ use std::time::Duration;
 use domain::contract::{Contract, LatencyObjective, Objectives};
 use domain::time::{Clock, ManualClock};
 use sql::Store;
+use tests::flights::NOW;
 
-use crate::seed::{NOW, at};
+use crate::seed::at;
 
 pub struct Served {
     address: SocketAddr,

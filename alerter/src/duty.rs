@@ -3,6 +3,8 @@
 //! Invariant: an event is written before anybody is told of it. A process that stops in between is followed by one that
 //! comes to the same event from the same evaluations.
 
+mod wishes;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,9 +25,12 @@ use crate::metrics::Metrics;
 use crate::notify::{Planner, Told};
 use crate::outbox::Outbox;
 use crate::retraining;
-use crate::run::CHECK;
 use crate::source::Source;
-use crate::wishes::Wishes;
+
+pub use wishes::Wishes;
+
+/// The name of the readiness check.
+pub const CHECK: &str = "alerter";
 
 pub struct Duty {
     pub context: Context,

@@ -10,13 +10,11 @@ use domain::contract::DEFAULT_ENVIRONMENT;
 use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
 use domain::time::{Instant, Interval};
 
-use crate::incidents::Incidents;
+use crate::incidents::{HEARTBEAT, Incidents};
 
 /// The model that Leeway is to itself.
 const MODEL: &str = "leeway";
 const WATCH: &str = "analyzer";
-/// A subject of its own beside the analyzer's own word about its delay.
-pub const SIGNAL: &str = "heartbeat";
 /// Tells the stall, which is judged here, from a delay, which the analyzer judges itself.
 const STATISTIC: &str = "seconds_without_heartbeat";
 
@@ -100,7 +98,7 @@ fn subject() -> Subject {
         environment: DEFAULT_ENVIRONMENT.to_owned(),
         watch: WATCH.to_owned(),
         monitor: Monitor::Analyzer,
-        signal: SIGNAL.to_owned(),
+        signal: HEARTBEAT.to_owned(),
         segment: String::new(),
     }
 }

@@ -33,6 +33,8 @@ use correlate::{Correlation, Scope};
 
 /// Who acts where no person does.
 pub const LEEWAY: &str = "leeway";
+/// The signal by which the analyzer's stall stands beside its own word about its delay.
+pub const HEARTBEAT: &str = "heartbeat";
 
 /// So many resolved incidents of a scope are remembered, to know which evaluations they covered.
 const MOST_SETTLED: usize = 50;

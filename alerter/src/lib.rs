@@ -3,8 +3,8 @@
 //! Reading order: [`config`] says whom to tell; [`incidents`] is the pure state machine that makes events of evaluations
 //! and actions; [`notify`] decides who hears of an event ([`routes`]) and what of it ([`notice`]); [`channels`] send it,
 //! one file a channel; `courier` keeps one channel's queue, [`retry`] says when to try again, `outbox` notes what is under
-//! way; `source` reads evaluations, `heartbeat` watches the analyzer, `wishes` carries out what people ask for,
-//! `retraining` decides when to ask for a new model; `duty` is the loop over all of this, and [`run()`] starts it.
+//! way; `source` reads evaluations, `heartbeat` watches the analyzer, `retraining` decides when to ask for a new model; `duty` is
+//! the loop over all of this, with `duty/wishes` for what people ask for, and [`run()`] starts it.
 //!
 //! What is absent: any state beside `incident_events` and `deliveries`. Events are written before anybody is told, and
 //! what is to be told stands in `deliveries` before it is sent, so a stop at any point loses nothing; a repeated message
@@ -25,7 +25,6 @@ pub mod retry;
 pub mod routes;
 mod run;
 mod source;
-mod wishes;
 
 pub use config::Config;
 pub use run::run;

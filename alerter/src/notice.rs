@@ -19,6 +19,8 @@ pub struct Notice {
     pub playbook: String,
     /// The incident's page; empty where nobody said where the pages are.
     pub url: String,
+    /// Where a retraining reports what becomes of it; empty where nobody said where the pages are.
+    pub callback_url: String,
 }
 
 impl Notice {

@@ -177,9 +177,12 @@ impl Policy {
 
     fn notice(&self, event: &IncidentEvent, incident: Incident) -> Notice {
         let contract = self.contract(&incident.model);
-        let url = match self.base_url.trim_end_matches('/') {
-            "" => String::new(),
-            base => format!("{base}/incidents/{}", incident.id),
+        let (url, callback_url) = match self.base_url.trim_end_matches('/') {
+            "" => (String::new(), String::new()),
+            base => (
+                format!("{base}/incidents/{}", incident.id),
+                format!("{base}/v1/incidents/{}/actions", incident.id),
+            ),
         };
         Notice {
             owner: contract.map(|contract| contract.owner.clone()).unwrap_or_default(),
@@ -187,6 +190,7 @@ impl Policy {
             event: event.clone(),
             incident,
             url,
+            callback_url,
         }
     }
 }

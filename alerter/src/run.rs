@@ -15,16 +15,13 @@ use tokio::time::MissedTickBehavior;
 
 use crate::channels;
 use crate::config::Config;
-use crate::duty::Duty;
+use crate::duty::{CHECK, Duty, Wishes};
 use crate::heartbeat::Heartbeat;
 use crate::incidents::{Incidents, Rules};
 use crate::metrics::Metrics;
 use crate::notify::{Planner, Policy};
 use crate::outbox::Outbox;
 use crate::retraining;
-
-/// The name of the readiness check.
-pub const CHECK: &str = "alerter";
 
 /// Runs until the context's stopper fires and the messages that were under way are recorded.
 ///
@@ -147,7 +144,7 @@ fn on_duty(config: &Config, context: &Context, store: &Store, metrics: Metrics, 
         retrainings: retrainings(config),
         notify_within: config.notify_within,
         give_up_after: Duration::from_secs(config.retries.give_up_after_s),
-        wishes: crate::wishes::Wishes::from(now),
+        wishes: Wishes::from(now),
     }
 }
 

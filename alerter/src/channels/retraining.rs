@@ -89,6 +89,7 @@ fn body(message: Message<'_>) -> Value {
         "requested_at": notice.event.at.to_string(),
         "requested_by": notice.event.actor,
         "reason": notice.event.reason,
+        "callback_url": (!notice.callback_url.is_empty()).then_some(&notice.callback_url),
     });
     if let (Some(data), Value::Object(told)) = (data.as_object_mut(), notice.data()) {
         data.extend(told.into_iter().filter(|(key, _)| key != "event"));

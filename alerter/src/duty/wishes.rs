@@ -12,8 +12,8 @@ use domain::incident::IncidentEvent;
 use domain::time::{DAY, Instant};
 use serde::Deserialize;
 
+use super::Duty;
 use crate::courier::Parcel;
-use crate::duty::Duty;
 use crate::retraining;
 
 /// Actions are read again over so long a stretch: they become visible late, and a page's clock may be behind.

@@ -123,5 +123,6 @@ pub fn notice(kind: EventKind) -> Notice {
         owner: "ops-forecast".to_owned(),
         playbook: "https://wiki.example.com/flights".to_owned(),
         url: "https://leeway.example.com/incidents/k7f3m2p9qx".to_owned(),
+        callback_url: "https://leeway.example.com/v1/incidents/k7f3m2p9qx/actions".to_owned(),
     }
 }

@@ -11,8 +11,6 @@ use domain::incident::Finding;
 use domain::signal::{Role, role, segment, short_name};
 use domain::time::{DAY, Instant};
 
-use crate::heartbeat;
-
 use super::case::{UnitSlip, UnitSlips, is_explained};
 
 /// A segment carries a finding when its value is this many times that of all events.
@@ -151,7 +149,7 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Latency => "predictions are too slow".to_owned(),
         Monitor::Performance => format!("the predictions got worse ({})", worse(&finding.statistic)),
         // What is said here in the analyzer's place; its own word is about its delay.
-        Monitor::Analyzer if signal == heartbeat::SIGNAL => "Leeway's analyzer has stalled".to_owned(),
+        Monitor::Analyzer if signal == super::HEARTBEAT => "Leeway's analyzer has stalled".to_owned(),
         Monitor::Analyzer => "Leeway's analyzer is behind".to_owned(),
     }
 }

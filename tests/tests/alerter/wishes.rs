@@ -1,10 +1,13 @@
 //! What people and programs ask for: carried out once, with who and why, and passed on to whom it concerns.
 
+use std::time::Duration;
+
 use domain::action::ActionKind;
 use domain::delivery::State;
 use domain::evaluation::{Monitor, Verdict};
 use domain::incident::EventKind;
-use tests::eventually;
+use domain::time::Clock;
+use tests::{PASSWORD, eventually};
 
 use crate::post::{Harbour, is_signed, received, subject, temp};
 
@@ -97,6 +100,45 @@ async fn a_retraining_is_asked_for_once_a_cool_down() {
     harbour.ask(&opened.incident, ActionKind::Retrain).await;
     eventually("one that failed does not count", async || harbour.training.received().len() == 2).await;
     alerter.stop().await;
+}
+
+#[tokio::test]
+async fn a_job_reports_back_by_the_callback_of_its_request() {
+    let harbour = Harbour::open().await;
+    let pages = pages(&harbour).await;
+    let alerter = harbour.start_with(&harbour.config().replace("https://leeway.example.com", &pages));
+    harbour.evaluate(temp(), Verdict::OffCourse, 2).await;
+    let opened = harbour.event(EventKind::Opened).await;
+    harbour.ask(&opened.incident, ActionKind::Retrain).await;
+    let job = received(&harbour.training, 1).await[0].json();
+    let callback = job["data"]["callback_url"].as_str().expect("an address");
+    let report = r#"{"kind":"retraining_report","status":"succeeded","detail":"version 2026-11-21"}"#;
+    let answer = service::http::client(Duration::from_secs(30))
+        .post(callback)
+        .basic_auth("airflow", Some(PASSWORD))
+        .header("content-type", "application/json")
+        .body(report)
+        .send()
+        .await
+        .expect("an answer");
+    assert_eq!(answer.status(), 202);
+    let reported = harbour.event(EventKind::RetrainingReported).await;
+    assert_eq!((reported.incident, reported.actor.as_str()), (opened.incident, "airflow"));
+    assert!(reported.reason.contains("version 2026-11-21"), "{}", reported.reason);
+    alerter.stop().await;
+}
+
+/// The pages on a port of their own; their address.
+async fn pages(harbour: &Harbour) -> String {
+    let hash = dashboards::auth::hash(PASSWORD).expect("a hash");
+    let users = [("airflow".to_owned(), service::Secret::new(hash))].into();
+    let config = dashboards::Config { users, ..dashboards::Config::default() };
+    let context = service::Context::quiet(Clock::System, Default::default());
+    let router = dashboards::run::router(config, context.clone(), harbour.store.clone()).expect("pages");
+    let listener = service::http::listen("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(service::http::serve(listener, router, context.stopper));
+    format!("http://{address}")
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! The state machine as a table of what windows say and what becomes of it, and its laws.
 
-use proptest::prelude::*;
+mod actions;
+mod laws;
+mod titles;
 
 use domain::action::{Action, ActionKind};
 use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
@@ -147,172 +149,8 @@ fn windows_and_what_becomes_of_them() {
     }
 }
 
-#[test]
-fn a_title_says_what_where_and_since_when() {
-    let courses = [
-        course(Monitor::Missing, TEMP, "origin=JFK", "............!!"),
-        course(Monitor::Drift, WIND, "", "............!!"),
-        course(Monitor::Missing, WIND, "", "............!!"),
-    ];
-    let titles: Vec<String> = story(&courses).into_iter().map(|event| event.title).collect();
-    assert_eq!(titles, ["temp is missing at origin = JFK (and 1 more signal) since 06:40 UTC, 21 November"]);
-}
-
-#[test]
-fn a_title_speaks_of_the_worst_also_when_it_gets_better() {
-    let missing = |n, value: f64, verdict| {
-        let mut evaluation = evaluation(subject(Monitor::Missing, TEMP, "origin=JFK"), verdict, 0, n);
-        evaluation.value = value;
-        evaluation.severity = Severity::of(Monitor::Missing, TEMP, value);
-        evaluation
-    };
-    let mut incidents = Incidents::new(rules());
-    let mut titles = Vec::new();
-    let windows = [(0.049, Verdict::OffCourse), (1.0, Verdict::OffCourse), (0.4, Verdict::Recovering)];
-    for (n, (value, verdict)) in (0..).zip(windows.into_iter().chain([(0.002, Verdict::OnCourse)])) {
-        let events = incidents.take(vec![missing(n, value, verdict)], now(n));
-        titles.extend(
-            events
-                .into_iter()
-                .map(|event| (event.kind, event.title.split(" since").next().unwrap_or("").to_owned())),
-        );
-    }
-    let at = |what: &str| format!("temp is {what} at origin = JFK");
-    let expected = [
-        (EventKind::Opened, at("missing in 4.9 % of events")),
-        (EventKind::Escalated, at("missing")),
-        (EventKind::Resolved, at("missing")),
-    ];
-    assert_eq!(titles, expected);
-}
-
-#[test]
-fn a_title_says_when_it_looks_like_another_unit_also_after_a_restart() {
-    let slipped = |n, factor: f64, offset: f64| {
-        let mut evaluation =
-            evaluation(subject(Monitor::Drift, WIND, "origin=JFK"), Verdict::OffCourse, 0, n);
-        evaluation.numbers.insert("unit_factor".to_owned(), factor);
-        evaluation.numbers.insert("unit_offset".to_owned(), offset);
-        evaluation
-    };
-    let title = |factor, offset| {
-        let opened = Incidents::new(rules()).take(vec![slipped(0, factor, offset)], now(0));
-        opened[0].title.split(" at ").next().unwrap_or_default().to_owned()
-    };
-    assert_eq!(title(1.609_344, 0.0), "wind_speed reads 1.6 times too high");
-    assert_eq!(title(0.01, 0.0), "wind_speed reads 1 % of what it should");
-    assert_eq!(title(1.8, 32.0), "wind_speed reads in another unit");
-
-    let score = evaluation(subject(Monitor::Drift, SCORE, ""), Verdict::OffCourse, 0, 0);
-    let opened = Incidents::new(rules()).take(vec![score, slipped(0, 1.609_344, 0.0)], now(0));
-    assert!(
-        opened[0]
-            .title
-            .starts_with("wind_speed reads 1.6 times too high at origin = JFK (and 1 more signal) since"),
-        "{}",
-        opened[0].title
-    );
-
-    let mut incidents = Incidents::new(rules());
-    let opened = incidents.take(vec![slipped(0, 1.609_344, 0.0)], now(0));
-    let mut after = resumed(&opened);
-    assert_eq!(after.take(vec![slipped(0, 1.609_344, 0.0)], now(0)), []);
-    assert_eq!(
-        after.open().next().and_then(|case| case.data_fault()),
-        Some("values look like another unit of the same thing")
-    );
-}
-
-#[test]
-fn forty_thousand_alarms_at_once_are_one_incident_that_tells_of_the_worst() {
-    let alarms = (0..40_000).map(|signal| {
-        let monitor = if signal == 39_999 { Monitor::Missing } else { Monitor::Drift };
-        evaluation(subject(monitor, &format!("feature.f{signal:05}"), ""), Verdict::OffCourse, 0, 0)
-    });
-    let events = Incidents::new(rules()).take(alarms.collect(), now(0));
-    assert_eq!(kinds(&events), [EventKind::Opened]);
-    assert_eq!(events[0].findings.len(), super::case::MOST_FINDINGS);
-    assert_eq!(events[0].findings[0].subject.signal, "feature.f39999", "the only page");
-}
-
-fn action(id: &str, kind: ActionKind, incident: &str, n: u32) -> Action {
-    Action {
-        id: id.to_owned(),
-        incident: incident.to_owned(),
-        kind,
-        actor: "ann".to_owned(),
-        reason: "I look at it".to_owned(),
-        until: Some(now(n).saturating_add(HOUR)),
-        payload: "{\"status\": \"failed\", \"detail\": \"out of memory\"}".to_owned(),
-        asked_at: now(n),
-    }
-}
-
 fn kinds(events: &[IncidentEvent]) -> Vec<EventKind> {
     events.iter().map(|event| event.kind).collect()
-}
-
-/// An incident that stands, and what one action makes of it.
-fn standing() -> (Incidents, String, [Course; 1]) {
-    let courses = [course(Monitor::Drift, TEMP, "", "!!!!!!!!!!!!!!!!..!!")];
-    let mut incidents = Incidents::new(rules());
-    let opened = sail(&mut incidents, &courses, 0..3);
-    (incidents, opened[0].incident.clone(), courses)
-}
-
-#[test]
-fn an_action_is_carried_out_once_with_who_and_why() {
-    let (mut incidents, id, _) = standing();
-    let events = incidents.act(&action("a", ActionKind::Acknowledge, &id, 3), now(3));
-    assert_eq!(kinds(&events), [EventKind::Acknowledged]);
-    assert_eq!((events[0].actor.as_str(), events[0].reason.as_str()), ("ann", "I look at it"));
-    assert_eq!(events[0].action, "a");
-    assert_eq!(incidents.act(&action("a", ActionKind::Acknowledge, &id, 3), now(4)), []);
-    assert_eq!(incidents.act(&action("b", ActionKind::Acknowledge, &id, 4), now(4)), []);
-    assert_eq!(incidents.act(&action("c", ActionKind::Acknowledge, "unknown", 4), now(4)), []);
-}
-
-#[test]
-fn what_a_person_closed_stays_closed_until_it_was_over() {
-    for kind in [ActionKind::Resolve, ActionKind::MarkFalse] {
-        let (mut incidents, id, courses) = standing();
-        let events = incidents.act(&action("a", kind, &id, 3), now(3));
-        assert_eq!(events.last().map(|event| event.kind), Some(EventKind::Resolved));
-        assert_eq!(sail(&mut incidents, &courses, 3..18), [], "the same run of windows");
-        let again = sail(&mut incidents, &courses, 18..20);
-        assert_eq!(kinds(&again), [EventKind::Opened]);
-        assert_ne!(again[0].incident, id);
-    }
-}
-
-#[test]
-fn a_silence_ends_by_itself_and_says_so_once() {
-    let (mut incidents, id, _) = standing();
-    let events = incidents.act(&action("a", ActionKind::Silence, &id, 3), now(3));
-    assert_eq!(kinds(&events), [EventKind::Silenced]);
-    assert_eq!(incidents.end_silences(now(14)), []);
-    let ended = incidents.end_silences(now(15));
-    assert_eq!(kinds(&ended), [EventKind::Unsilenced]);
-    assert_eq!(ended[0].actor, LEEWAY);
-    assert_eq!(incidents.end_silences(now(16)), []);
-
-    incidents.act(&action("b", ActionKind::Silence, &id, 17), now(17));
-    incidents.act(&action("c", ActionKind::Resolve, &id, 18), now(18));
-    assert_eq!(incidents.act(&action("d", ActionKind::Unsilence, &id, 19), now(19)), [], "it is over");
-    assert_eq!(incidents.end_silences(now(40)), []);
-}
-
-#[test]
-fn a_report_of_a_retraining_job_stands_in_the_timeline() {
-    let (mut incidents, id, _) = standing();
-    let events = incidents.act(&action("a", ActionKind::RetrainingReport, &id, 3), now(3));
-    assert_eq!(kinds(&events), [EventKind::RetrainingReported]);
-    assert_eq!(events[0].reason, "failed: out of memory");
-    let nonsense = Action {
-        payload: "{\"status\": \"tired\"}".to_owned(),
-        ..action("b", ActionKind::RetrainingReport, &id, 3)
-    };
-    assert_eq!(incidents.act(&nonsense, now(3)), []);
 }
 
 #[test]
@@ -352,130 +190,6 @@ fn a_page_stays_a_page() {
     assert!(incidents.open().all(|case| case.incident.severity == Severity::Page));
 }
 
-/// Courses of a handful of subjects over some windows.
-fn courses() -> impl Strategy<Value = Vec<(Subject, Vec<u8>)>> {
-    let letters =
-        prop_oneof![3 => Just(b'!'), 2 => Just(b'*'), 3 => Just(b'.'), 1 => Just(b'~'), 1 => Just(b' ')];
-    // Runs, as there are in life: each letter stands for a few windows.
-    let runs = prop::collection::vec((letters, 1_usize..8), 1..8);
-    let verdicts = runs.prop_map(|runs| {
-        runs.into_iter().flat_map(|(letter, length)| std::iter::repeat_n(letter, length)).collect::<Vec<u8>>()
-    });
-    let subjects = [
-        subject(Monitor::Drift, TEMP, ""),
-        subject(Monitor::Drift, TEMP, "origin=JFK"),
-        subject(Monitor::Missing, TEMP, ""),
-        subject(Monitor::Drift, WIND, ""),
-        subject(Monitor::Drift, SCORE, ""),
-        subject(Monitor::Silence, "", ""),
-        subject(Monitor::Errors, "", ""),
-    ];
-    prop::collection::vec(verdicts, subjects.len())
-        .prop_map(move |verdicts| subjects.iter().cloned().zip(verdicts).collect())
-}
-
-fn leak(courses: Vec<(Subject, Vec<u8>)>) -> Vec<Course> {
-    let text = |verdicts: Vec<u8>| String::from_utf8(verdicts).expect("letters").leak() as &'static str;
-    courses.into_iter().map(|(subject, verdicts)| Course { subject, verdicts: text(verdicts) }).collect()
-}
-
-/// What the next process knows: the events as the store gives them, each incident's together.
-fn resumed(events: &[IncidentEvent]) -> Incidents {
-    let mut incidents = Incidents::new(rules());
-    let mut stored = events.to_vec();
-    stored.sort_by(|one, other| (&one.incident, one.sequence).cmp(&(&other.incident, other.sequence)));
-    in_order_of_opening(&stored).iter().for_each(|event| incidents.apply(event));
-    incidents
-}
-
-/// The first window that the next process reads again.
-fn read_again_from(incidents: &Incidents) -> u32 {
-    let ends = incidents.marks().into_iter().map(|mark| mark.window_end).min();
-    ends.map_or(0, |end| (end.since(at(0)).as_secs() / 300) as u32)
-}
-
-fn without_recording(events: &[IncidentEvent]) -> Vec<IncidentEvent> {
-    let forget = |event: &IncidentEvent| IncidentEvent { recorded_at: Instant::EPOCH, ..event.clone() };
-    events.iter().map(forget).collect()
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, ..ProptestConfig::default() })]
-
-    #[test]
-    fn a_replay_comes_to_the_same_events(courses in courses()) {
-        let courses = leak(courses);
-        prop_assert_eq!(story(&courses), story(&courses));
-    }
-
-    #[test]
-    fn taking_everything_again_changes_nothing(courses in courses()) {
-        let courses = leak(courses);
-        let mut incidents = Incidents::new(rules());
-        sail(&mut incidents, &courses, 0..60);
-        prop_assert_eq!(sail(&mut incidents, &courses, 0..60), vec![]);
-    }
-
-    #[test]
-    fn a_restart_at_any_point_changes_nothing(courses in courses(), stop in 0_u32..60) {
-        let courses = leak(courses);
-        let whole = story(&courses);
-        let before = sail(&mut Incidents::new(rules()), &courses, 0..stop);
-        // The next process reads again from long before, and then goes on.
-        let mut after = resumed(&before);
-        let repeated = sail(&mut after, &courses, 0..stop);
-        prop_assert_eq!(&repeated, &vec![], "what was said before is not said again");
-        let rest = sail(&mut after, &courses, stop..60);
-        let all = [before, rest].concat();
-        prop_assert_eq!(without_recording(&all), without_recording(&whole));
-    }
-
-    #[test]
-    fn it_is_enough_to_read_again_from_the_marks(courses in courses(), stop in 0_u32..60, act in any::<bool>()) {
-        let courses = leak(courses);
-        let mut before = Incidents::new(rules());
-        let mut written = sail(&mut before, &courses, 0..stop);
-        let open: Vec<String> = before.open().map(|case| case.incident.id.clone()).collect();
-        for id in open.iter().filter(|_| act) {
-            written.extend(before.act(&action("a", ActionKind::Acknowledge, id, stop), now(stop)));
-        }
-        let mut after = resumed(&written);
-        let from = read_again_from(&after);
-        let repeated = sail(&mut after, &courses, from..stop);
-        prop_assert_eq!(repeated, vec![]);
-        let (expected, rest) = (sail(&mut before, &courses, stop..60), sail(&mut after, &courses, stop..60));
-        prop_assert_eq!(rest, expected);
-    }
-
-    #[test]
-    fn batches_of_any_size_come_to_the_same_events(courses in courses(), size in 1_u32..20) {
-        let courses = leak(courses);
-        let whole = story(&courses);
-        let mut incidents = Incidents::new(rules());
-        let mut batched = Vec::new();
-        for first in (0..60).step_by(size as usize) {
-            let batch: Vec<Evaluation> = (first..first + size).flat_map(|n| window(&courses, n)).collect();
-            batched.extend(incidents.take(batch, now(first + size - 1)));
-        }
-        prop_assert_eq!(without_recording(&batched), without_recording(&whole));
-    }
-
-    #[test]
-    fn the_events_of_an_incident_are_in_order_and_end_with_its_end(courses in courses()) {
-        let courses = leak(courses);
-        let events = story(&courses);
-        for incident in fold(&events) {
-            let own: Vec<_> = events.iter().filter(|event| event.incident == incident.id).collect();
-            prop_assert!(own.iter().enumerate().all(|(place, event)| event.sequence as usize == place + 1));
-            prop_assert!(own.windows(2).all(|pair| pair[0].at <= pair[1].at));
-            prop_assert_eq!(own[0].kind, EventKind::Opened);
-            let ends = own.iter().filter(|event| event.kind == EventKind::Resolved).count();
-            prop_assert_eq!(ends, usize::from(!incident.is_open()));
-            prop_assert!(incident.is_open() || own[own.len() - 1].kind == EventKind::Resolved);
-        }
-    }
-}
-
 #[test]
 fn what_stands_in_the_last_window_of_a_watch_is_over() {
     let mut rules = rules();
@@ -490,4 +204,26 @@ fn what_stands_in_the_last_window_of_a_watch_is_over() {
     assert_eq!(kinds, [EventKind::Opened, EventKind::Resolved]);
     let again = evaluation(subject, Verdict::OffCourse, 1, 4);
     assert_eq!(incidents.take(vec![again], at(4)), [], "what goes on after the end is no news");
+}
+
+fn action(id: &str, kind: ActionKind, incident: &str, n: u32) -> Action {
+    Action {
+        id: id.to_owned(),
+        incident: incident.to_owned(),
+        kind,
+        actor: "ann".to_owned(),
+        reason: "I look at it".to_owned(),
+        until: Some(now(n).saturating_add(HOUR)),
+        payload: "{\"status\": \"failed\", \"detail\": \"out of memory\"}".to_owned(),
+        asked_at: now(n),
+    }
+}
+
+/// What the next process knows: the events as the store gives them, each incident's together.
+fn resumed(events: &[IncidentEvent]) -> Incidents {
+    let mut incidents = Incidents::new(rules());
+    let mut stored = events.to_vec();
+    stored.sort_by(|one, other| (&one.incident, one.sequence).cmp(&(&other.incident, other.sequence)));
+    in_order_of_opening(&stored).iter().for_each(|event| incidents.apply(event));
+    incidents
 }

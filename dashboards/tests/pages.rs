@@ -1,6 +1,6 @@
 //! What the pages say, without a store: snapshots of the gallery's pages, and what every one of them must be.
 
-#[path = "../examples/gallery/fixtures.rs"]
+#[path = "../examples/gallery/fixtures/mod.rs"]
 mod fixtures;
 
 /// A page without its pictures' marks and without the hash of its assets: what a reader reads.

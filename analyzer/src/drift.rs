@@ -5,8 +5,12 @@
 
 use crate::stats::histogram::Pair;
 
+pub mod cramer_von_mises;
+pub mod cramers_v;
+pub mod hellinger;
 pub mod jensen_shannon;
 pub mod ks;
+pub mod l_infinity;
 pub mod psi;
 pub mod total_variation;
 pub mod wasserstein;
@@ -32,8 +36,12 @@ pub const METRICS: &[Metric] = &[
     ks::METRIC,
     wasserstein::METRIC,
     wasserstein::OVER_SD,
+    cramer_von_mises::METRIC,
     jensen_shannon::METRIC,
+    hellinger::METRIC,
     total_variation::METRIC,
+    l_infinity::METRIC,
+    cramers_v::METRIC,
 ];
 
 #[cfg(test)]

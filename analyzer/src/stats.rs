@@ -4,9 +4,11 @@
 //! constructor of its argument checked.
 
 pub mod chi_squared;
+pub mod contingency;
 pub mod groups;
 pub mod histogram;
 pub mod kolmogorov;
+pub mod multiple;
 pub mod normal;
 pub mod proportion;
 pub mod ranking;

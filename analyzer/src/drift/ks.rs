@@ -1,7 +1,7 @@
 //! Kolmogorov–Smirnov: the greatest difference of the two cumulative shares, as a certain interval (METHODS 1.4).
 
 use crate::drift::Metric;
-use crate::stats::histogram::{Axis, Pair};
+use crate::stats::histogram::{Axis, Histogram, Pair};
 use crate::stats::kolmogorov;
 
 pub const METRIC: Metric = Metric {
@@ -19,31 +19,59 @@ pub struct Ks {
     pub low: f64,
     /// `max_i max(F_i − G_{i−1}, G_i − F_{i−1})` over the bins that hold more than one value, or `low`.
     pub high: f64,
-    /// Of `low`, by Stephens.
+    /// Of `low`: exact where that is affordable and no two values are tied, else by Stephens. Publish `low` first.
     pub p: f64,
 }
+
+/// The exact law costs a step for each pair of rows; beyond so many Stephens is as good (METHODS 1.4).
+const MOST_EXACT_STEPS: u128 = 4_000_000;
 
 impl Ks {
     /// `None` for categories, which have no order.
     pub fn of(pair: &Pair) -> Option<Self> {
         let Axis::Ordered { atoms, .. } = &pair.axis else { return None };
         let (n, m) = (pair.baseline.n(), pair.current.n());
-        // Whole numbers over the common denominator n·m, so that equal shares are exactly equal.
-        let [n128, m128] = [n, m].map(i128::from);
-        let (mut low, mut high, mut before) = (0_i128, 0_i128, [0_i128, 0_i128]);
-        let cumulative = pair.baseline.cumulative().zip(pair.current.cumulative());
-        for ((below, now), is_atom) in cumulative.zip(atoms) {
-            let after = [i128::from(below) * m128, i128::from(now) * n128];
-            low = low.max((after[0] - after[1]).abs());
-            if !is_atom {
-                high = high.max(after[0] - before[1]).max(after[1] - before[0]);
-            }
-            before = after;
-        }
-        let share = |difference: i128| difference as f64 / (n128 * m128) as f64;
-        let low_share = share(low);
-        Some(Self { low: low_share, high: share(high.max(low)), p: kolmogorov::stephens_p(low_share, n, m) })
+        let reach = Reach::of(&pair.baseline, &pair.current, atoms);
+        let common = n as f64 * m as f64;
+        let low = reach.low as f64 / common;
+        let is_affordable = u128::from(n) * u128::from(m) <= MOST_EXACT_STEPS;
+        let p = match u64::try_from(reach.low) {
+            Ok(low) if is_affordable && !is_tied(pair, atoms) => kolmogorov::exact_p(low, n, m),
+            _ => kolmogorov::stephens_p(low, n, m),
+        };
+        Some(Self { low, high: reach.high as f64 / common, p })
     }
+}
+
+/// The bounds of D times n·m: whole numbers, so that equal shares are exactly equal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Reach {
+    low: u128,
+    high: u128,
+}
+
+impl Reach {
+    fn of(baseline: &Histogram, current: &Histogram, atoms: &[bool]) -> Self {
+        let [n, m] = [baseline.n(), current.n()].map(i128::from);
+        let (mut low, mut high, mut apart) = (0_i128, 0_i128, 0_i128);
+        let counts = baseline.counts().iter().zip(current.counts());
+        for ((below, now), is_atom) in counts.zip(atoms) {
+            let (rise, fall) = (i128::from(*below) * m, i128::from(*now) * n);
+            if !is_atom {
+                // All of one side first: F at the bin's upper edge against G at its lower one, and the reverse.
+                high = high.max(apart + rise).max(fall - apart);
+            }
+            apart += rise - fall;
+            low = low.max(apart.abs());
+        }
+        Self { low: low.unsigned_abs(), high: high.max(low).unsigned_abs() }
+    }
+}
+
+/// Whether any two values are, or may be, the same.
+fn is_tied(pair: &Pair, atoms: &[bool]) -> bool {
+    let counts = pair.baseline.counts().iter().zip(pair.current.counts());
+    counts.zip(atoms).any(|((below, now), is_atom)| below + now > 1 || (!is_atom && below + now > 0))
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ pub const METRIC: Metric = Metric {
     about: "mean distance that values moved, in the signal's unit",
     ignores_order: false,
     greatest: f64::INFINITY,
-    measure: |pair| Some(Wasserstein::of(pair)?.distance),
+    measure: |pair| Some(Wasserstein::of(pair)?.distance).filter(|distance| distance.is_finite()),
 };
 
 pub const OVER_SD: Metric = Metric {
@@ -31,11 +31,23 @@ impl Wasserstein {
     /// `None` for categories, which have no distances.
     pub fn of(pair: &Pair) -> Option<Self> {
         let Axis::Ordered { places, .. } = &pair.axis else { return None };
-        let steps = places.windows(2).map(|ends| ends[1] - ends[0]);
-        let apart = pair.cumulative_shares().map(|shares| (shares.baseline - shares.current).abs());
-        let distance =
-            steps.zip(apart).filter(|(_, apart)| *apart > 0.0).map(|(step, apart)| step * apart).sum();
-        Some(Self { distance, spread: winsorised_sd(&pair.baseline, places) })
+        let (n, m) = (pair.baseline.n(), pair.current.n());
+        // Over the common denominator, so that equal shares are exactly equal.
+        let common = n as f64 * m as f64;
+        let (mut apart, mut distance, mut lost) = (0_i128, 0.0_f64, 0.0_f64);
+        let counts = pair.baseline.counts().iter().zip(pair.current.counts());
+        for (ends, (below, now)) in places.windows(2).zip(counts) {
+            apart += i128::from(*below) * i128::from(m) - i128::from(*now) * i128::from(n);
+            if apart == 0 {
+                continue;
+            }
+            // Neumaier's sum: a million small terms lose no digits.
+            let term = (ends[1] - ends[0]) * (apart.unsigned_abs() as f64 / common);
+            let sum = distance + term;
+            lost += if distance >= term { (distance - sum) + term } else { (term - sum) + distance };
+            distance = sum;
+        }
+        Some(Self { distance: distance + lost, spread: winsorised_sd(&pair.baseline, places) })
     }
 
     /// `None` for a constant baseline, which has no spread to measure by.
@@ -44,14 +56,20 @@ impl Wasserstein {
     }
 }
 
+/// The standard deviation, divisor n, after clipping at the observed 0.5 % and 99.5 % quantiles. Zero where both are one
+/// value.
+///
 /// One wild value in a baseline must not blind the ratio (METHODS 1.5, e2), hence the clipping.
 pub fn winsorised_sd(histogram: &Histogram, places: &[f64]) -> f64 {
-    let least = places[histogram.quantile_bin(5, 1_000)];
-    let greatest = places[histogram.quantile_bin(995, 1_000)];
+    let [least, greatest] = histogram.quantile_bins([5, 995], 1_000).map(|bin| places[bin]);
+    // A constant whose mean is rounded must not get a spread of its last digit.
+    if least >= greatest {
+        return 0.0;
+    }
     let n = histogram.n() as f64;
     let clipped = || {
         let occupied = histogram.counts().iter().zip(places).filter(|(count, _)| **count > 0);
-        occupied.map(|(count, place)| (*count as f64, place.clamp(least, greatest)))
+        occupied.map(|(count, place)| (*count as f64, place.clamp(least, greatest) - least))
     };
     let mean = clipped().map(|(count, place)| count * place).sum::<f64>() / n;
     (clipped().map(|(count, place)| count * (place - mean).powi(2)).sum::<f64>() / n).sqrt()

@@ -72,8 +72,8 @@ fn ordered(baseline: &Histogram, current: &Histogram, atoms: &[bool]) -> Grouped
     let bins = baseline.counts().len();
     let mut begins = vec![false; bins + 1];
     begins[0] = true;
-    for k in 1..DECILES {
-        begins[baseline.quantile_bin(k, DECILES) + 1] = true;
+    for decile in baseline.quantile_bins([1, 2, 3, 4, 5, 6, 7, 8, 9], DECILES) {
+        begins[decile + 1] = true;
     }
     for (bin, count) in baseline.counts().iter().enumerate() {
         if count * DECILES > baseline.n() && atoms.get(bin) == Some(&true) {

@@ -41,10 +41,26 @@ impl Histogram {
 
     /// The bin of the observed quantile `k/of`: the first whose cumulative share reaches it (numpy's `inverted_cdf`).
     pub fn quantile_bin(&self, k: u64, of: u64) -> usize {
-        let rank = u128::from(self.n) * u128::from(k);
-        self.cumulative()
-            .position(|sum| u128::from(sum) * u128::from(of) >= rank.max(1))
-            .unwrap_or(self.counts.len() - 1)
+        let [bin] = self.quantile_bins([k], of);
+        bin
+    }
+
+    /// The bins of several observed quantiles, `ks` ascending, in one pass.
+    pub fn quantile_bins<const K: usize>(&self, ks: [u64; K], of: u64) -> [usize; K] {
+        let rank = |k: u64| (u128::from(self.n) * u128::from(k)).div_ceil(u128::from(of.max(1))).max(1);
+        let ranks = ks.map(|k| u64::try_from(rank(k)).unwrap_or(u64::MAX));
+        let mut found = [self.counts.len() - 1; K];
+        let mut wanted = 0;
+        for (bin, sum) in self.cumulative().enumerate() {
+            while wanted < K && sum >= ranks[wanted] {
+                found[wanted] = bin;
+                wanted += 1;
+            }
+            if wanted == K {
+                break;
+            }
+        }
+        found
     }
 }
 

@@ -154,6 +154,11 @@ fn read<E>(
     let Ok(text) = std::str::from_utf8(text) else {
         return Err((Problem::of("", "is not written in UTF-8; JSON must be"), String::new()));
     };
+    if fields::read_quickly(text, &mut draft) {
+        return finish(draft);
+    }
+    // Once more by a parser that says where and why, which is worth its time only here.
+    let mut draft = Draft::new(kind, draft.into_names());
     match fields::read(text, &mut draft) {
         Ok(()) => finish(draft),
         Err(error) => {

@@ -2,11 +2,11 @@
 
 use std::fmt;
 
-use serde::de::{Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::draft::{Draft, Section, instant, no_instant};
 use super::nonfinite;
-use super::scalar::Scalar;
+use super::scalar::{Scalar, Skipped};
 use super::values::Value;
 use crate::event::Kind;
 
@@ -28,7 +28,13 @@ const PREDICTION: [&str; 13] = [
 
 const OUTCOME: [&str; 4] = ["id", "model", "timestamp", "outcome"];
 
-/// Reads one event into `draft`.
+/// Reads one event into `draft`, quickly; false where the text is no JSON, and then the draft is of no use.
+pub fn read_quickly(text: &str, draft: &mut Draft<'_>) -> bool {
+    let mut deserializer = sonic_rs::Deserializer::from_str(text);
+    deserializer.deserialize_any(Event { draft }).and_then(|()| deserializer.end()).is_ok()
+}
+
+/// Reads one event into `draft`, and says where it is no JSON.
 ///
 /// # Errors
 /// Where the text is no JSON; whatever else is wrong is noted in the draft.
@@ -86,7 +92,7 @@ impl<'de> Visitor<'de> for Event<'_, '_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        while items.next_element::<Skipped>()?.is_some() {}
         self.no_object("an array");
         Ok(())
     }
@@ -96,11 +102,11 @@ impl<'de> Visitor<'de> for Event<'_, '_> {
         while let Some(Scalar::Text(field)) = fields.next_key::<Scalar<'de>>()? {
             let known: &[&str] = if draft.kind == Kind::Prediction { &PREDICTION } else { &OUTCOME };
             if draft.has_problem() && field != "model" {
-                fields.next_value::<IgnoredAny>()?;
+                fields.next_value::<Skipped>()?;
             } else if !known.contains(&field.as_ref()) {
                 let field: String = field.chars().take(64).collect();
                 draft.problem(&field, format!("is no field of an event (known: {})", known.join(", ")));
-                fields.next_value::<IgnoredAny>()?;
+                fields.next_value::<Skipped>()?;
             } else if let Some(section) = section(&field) {
                 draft.sections.push(section);
                 draft.path().clear();

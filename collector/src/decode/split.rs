@@ -92,7 +92,7 @@ impl<'a> Iterator for Texts<'a> {
 
 fn next_line<'a>(rest: &mut &'a [u8]) -> Option<&'a [u8]> {
     while !rest.is_empty() {
-        let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+        let end = memchr::memchr(b'\n', rest).unwrap_or(rest.len());
         let (line, after) = rest.split_at(end);
         *rest = after.get(1..).unwrap_or_default();
         let line = line.trim_ascii();

@@ -3,10 +3,10 @@
 
 use std::fmt;
 
-use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::draft::{Draft, Section};
-use super::scalar::Scalar;
+use super::scalar::{Scalar, Skipped};
 
 /// Reads the value at the draft's present path.
 pub struct Value<'d, 'n> {
@@ -77,7 +77,7 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
         let length = draft.path().len();
         while entries.next_key_seed(Key { path: draft.path(), is_top })?.is_some() {
             if draft.has_problem() {
-                entries.next_value::<IgnoredAny>()?;
+                entries.next_value::<Skipped>()?;
             } else {
                 entries.next_value_seed(Value { draft: &mut *draft, section, is_top: false })?;
             }

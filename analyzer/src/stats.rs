@@ -3,13 +3,29 @@
 //! Functions are total over the types that they take: what a formula needs (a value on both sides, say) is what the
 //! constructor of its argument checked.
 
+pub mod adtributor;
+pub mod beta;
+pub mod burn_rate;
+pub mod change_point;
 pub mod chi_squared;
 pub mod contingency;
+pub mod control;
+pub mod counts;
+pub mod discrete;
 pub mod groups;
 pub mod histogram;
 pub mod kolmogorov;
+pub mod least_squares;
+pub mod mann_kendall;
+pub mod mix;
 pub mod multiple;
 pub mod normal;
+pub mod peaks_over_threshold;
 pub mod proportion;
+pub mod quantile;
 pub mod ranking;
 pub mod sample;
+pub mod segment_psi;
+pub mod series;
+pub mod theil_sen;
+pub mod unseen;

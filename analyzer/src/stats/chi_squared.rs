@@ -16,6 +16,18 @@ pub fn sf(x: f64, df: impl Into<f64>) -> f64 {
     gamma::checked_gamma_ur(df / 2.0, x / 2.0).unwrap_or(0.0).clamp(0.0, 1.0)
 }
 
+/// `P(X ≤ x)`, the regularised lower incomplete gamma function: keeps its digits where [`sf`] is near one.
+pub fn cdf(x: f64, df: impl Into<f64>) -> f64 {
+    let df = df.into();
+    if df.is_nan() || df <= 0.0 || x.is_nan() || x <= 0.0 {
+        return 0.0;
+    }
+    if x.is_infinite() {
+        return 1.0;
+    }
+    gamma::checked_gamma_lr(df / 2.0, x / 2.0).unwrap_or(1.0).clamp(0.0, 1.0)
+}
+
 /// The value that χ² with `df` degrees of freedom exceeds with probability `level`, by bisection of [`sf`].
 ///
 /// Zero for `df = 0`. `level` is taken within `[1e-300, 1]`.
@@ -36,6 +48,27 @@ pub fn upper_quantile(level: f64, df: impl Into<f64>) -> f64 {
             break;
         }
         if sf(middle, df) > level { low = middle } else { high = middle }
+    }
+    high
+}
+
+/// The value that χ² stays below with probability `share`, by bisection of [`cdf`] or, above one half, of [`sf`], so that
+/// the digits are kept at both ends. Zero for `df = 0`.
+pub fn quantile(share: f64, df: impl Into<f64>) -> f64 {
+    let df = df.into();
+    if df.is_nan() || df <= 0.0 {
+        return 0.0;
+    }
+    if share > 0.5 {
+        return upper_quantile(1.0 - share, df);
+    }
+    let (mut low, mut high) = (0.0, df.max(1.0));
+    while high - low > high * 1e-15 {
+        let middle = low + (high - low) / 2.0;
+        if middle <= low || middle >= high {
+            break;
+        }
+        if cdf(middle, df) < share { low = middle } else { high = middle }
     }
     high
 }

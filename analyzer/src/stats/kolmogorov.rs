@@ -16,6 +16,20 @@ pub fn sf(lambda: f64) -> f64 {
     (2.0 * (term(1.0) - term(2.0) + term(3.0) - term(4.0) + term(5.0))).clamp(0.0, 1.0)
 }
 
+/// The λ that K exceeds with probability `level`, by bisection of [`sf`]; `level` is taken within `[1e-300, 1 − 1e-16]`.
+pub fn upper_quantile(level: f64) -> f64 {
+    let level = level.clamp(1e-300, 1.0 - 1e-16);
+    let (mut low, mut high) = (0.0_f64, 30.0_f64);
+    while high - low > 1e-15 * high {
+        let middle = low + (high - low) / 2.0;
+        if middle <= low || middle >= high {
+            break;
+        }
+        if sf(middle) > level { low = middle } else { high = middle }
+    }
+    high
+}
+
 /// The p-value of a two-sample D by Stephens: `λ = (√e + 0.12 + 0.11/√e)·D` with `e = nm/(n+m)`.
 ///
 /// Ties make it too large (conservative); dependent rows make it too small, so it is shown and never decides.

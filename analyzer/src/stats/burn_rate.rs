@@ -1,0 +1,77 @@
+//! How fast an error budget may burn before somebody is told (METHODS 5; the SRE workbook, alerting on SLOs).
+//!
+//! A rule fires when the bad share of both its windows is beyond `factor·(1 − SLO)`: the long one says that it matters,
+//! the short one that it still goes on.
+
+/// One rule.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rule {
+    pub is_page: bool,
+    /// How many times faster than even the budget burns.
+    pub factor: f64,
+    pub long_min: f64,
+    pub short_min: f64,
+}
+
+/// The workbook's rules for a period of 30 days: what part of the budget is spent when they fire.
+const RULES: [(bool, f64, f64, f64); 4] = [
+    (true, 0.02, 60.0, 5.0),
+    (true, 0.05, 360.0, 30.0),
+    (false, 0.10, 1_440.0, 120.0),
+    (false, 0.10, 4_320.0, 360.0),
+];
+
+/// The four rules of a period of so many days, each of which fires when the same part of the budget is spent:
+/// `factor = spent·period/long`, so 14.4, 6, 3 and 1 for 30 days.
+///
+/// ```
+/// use analyzer::stats::burn_rate::rules;
+/// assert_eq!(rules(30.0).map(|rule| rule.factor), [14.4, 6.0, 3.0, 1.0]);
+/// ```
+pub fn rules(days: f64) -> [Rule; 4] {
+    RULES.map(|(is_page, spent, long_min, short_min)| Rule {
+        is_page,
+        factor: spent * (days * 1_440.0) / long_min,
+        long_min,
+        short_min,
+    })
+}
+
+impl Rule {
+    /// The bad share at which it fires.
+    pub fn bad_share(&self, objective: f64) -> f64 {
+        self.factor * (1.0 - objective)
+    }
+
+    /// The part of a period's budget that is spent when it fires.
+    pub fn spent(&self, days: f64) -> f64 {
+        self.factor * self.long_min / (days * 1_440.0)
+    }
+
+    /// Minutes until it fires while `bad` of all events fail: `(1 − SLO)/bad·long·factor`. Beyond the long window it never
+    /// does.
+    pub fn fires_after_min(&self, objective: f64, bad: f64) -> f64 {
+        self.bad_share(objective) / bad * self.long_min
+    }
+
+    /// Whether any outage can set it off: `factor·(1 − SLO) < 1`.
+    pub fn can_fire(&self, objective: f64) -> bool {
+        self.bad_share(objective) < 1.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_loose_objective_cannot_set_off_the_fast_rule() {
+        let [fast, _, _, slow] = rules(30.0);
+        assert!(!fast.can_fire(0.93) && fast.can_fire(0.94) && slow.can_fire(0.5));
+    }
+
+    #[test]
+    fn an_outage_is_told_within_a_minute() {
+        assert!((rules(30.0)[0].fires_after_min(0.999, 1.0) * 60.0 - 51.84).abs() < 1e-9);
+    }
+}

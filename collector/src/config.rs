@@ -7,6 +7,8 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use service::Secret;
 
+use crate::sources::kafka;
+
 /// Checked when it is read: a wrong one cannot exist.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Raw")]
@@ -21,6 +23,7 @@ pub struct Config {
     pub limits: Limits,
     pub batch: Batch,
     pub grids: Grids,
+    pub kafka: kafka::Config,
 }
 
 /// A bearer token and what it allows.
@@ -112,6 +115,7 @@ impl Default for Config {
             limits: Limits::default(),
             batch: Batch::default(),
             grids: Grids::default(),
+            kafka: kafka::Config::default(),
         }
     }
 }
@@ -182,12 +186,13 @@ struct Raw {
     limits: Limits,
     batch: Batch,
     grids: Grids,
+    kafka: kafka::Config,
 }
 
 impl Default for Raw {
     fn default() -> Self {
-        let Config { listen, tokens, spool_dir, limits, batch, grids } = Config::default();
-        Self { listen, tokens, spool_dir, limits, batch, grids }
+        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka } = Config::default();
+        Self { listen, tokens, spool_dir, limits, batch, grids, kafka }
     }
 }
 
@@ -203,8 +208,8 @@ impl TryFrom<Raw> for Config {
     type Error = ConfigError;
 
     fn try_from(raw: Raw) -> Result<Self, ConfigError> {
-        let Raw { listen, tokens, spool_dir, limits, batch, grids } = raw;
-        let config = Self { listen, tokens, spool_dir, limits, batch, grids };
+        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka } = raw;
+        let config = Self { listen, tokens, spool_dir, limits, batch, grids, kafka };
         config.check()?;
         Ok(config)
     }
@@ -247,7 +252,7 @@ impl Config {
         if self.grids.values == 0 {
             return wrong("grids.values", "must be at least 1");
         }
-        Ok(())
+        self.kafka.check()
     }
 
     /// Whether only this machine can reach the address.

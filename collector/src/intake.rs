@@ -94,6 +94,11 @@ impl Intake {
         Self { spool: Some(Arc::new(spool)), patience, ..self }
     }
 
+    /// The same for a source that can repeat its batches by itself, and waits for the store as long as it takes.
+    pub fn without_spool(self, patience: Patience) -> Self {
+        Self { spool: None, patience, ..self }
+    }
+
     /// The same where grids settle in another time than usual.
     pub fn with_settle(self, settle: Duration) -> Self {
         Self { settle, ..self }
@@ -239,7 +244,7 @@ impl Intake {
     }
 
     /// Repeats `attempt` while the store is away.
-    async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, IntakeError>
+    pub(crate) async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, IntakeError>
     where
         F: Future<Output = Result<T, sql::Error>>,
     {

@@ -15,6 +15,7 @@ use crate::known::Grids;
 use crate::maker::Maker;
 use crate::queue::Queue;
 use crate::sources::http::{Http, Queues};
+use crate::sources::kafka::Kafka;
 use crate::spool::{Entry, Spool};
 
 /// How long a store that is away is still asked when the process is to stop; then batches stay in the spool. Leaves
@@ -37,6 +38,9 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let intake = Intake::new(store.clone(), grids.clone(), &context)
         .with_spool(spool, patience)
         .with_settle(config.grids.settle());
+    let repeatable = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
+    let repeating = intake.clone().without_spool(repeatable);
+    let kafka = Kafka::join(&config.kafka, &config.limits, store.clone(), repeating, &context)?;
     let finishing = tokio::spawn(finish(intake.clone(), left));
     let closing = CancellationToken::new();
     let (queues, stored) = queues(&config, &intake, &closing);
@@ -44,6 +48,7 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone())?;
     let maker = Maker::new(store, grids, &config.grids, &context, &intake);
     let making = tokio::spawn(maker.run(context.stopper.clone()));
+    let consuming = kafka.map(|kafka| tokio::spawn(kafka.run(context.stopper.clone())));
     tracing::info!(address = %listener.local_addr()?, "the collector listens");
     context.health.ready(CHECK);
     service::http::serve(listener, http.router().merge(operations), context.stopper.clone()).await?;
@@ -52,6 +57,9 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     closing.cancel();
     for queue in stored {
         queue.await.context("a queue ended badly")?;
+    }
+    if let Some(consuming) = consuming {
+        consuming.await.context("the consumer of Kafka ended badly")?;
     }
     finishing.abort();
     making.await.context("the maker of grids ended badly")?;

@@ -22,6 +22,7 @@ pub mod grids;
 pub mod imports;
 pub mod incident_events;
 pub mod intake;
+pub mod kafka_ranges;
 pub mod outcomes;
 pub mod pages;
 pub mod performance;

@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 32] = migrations![
+const MIGRATIONS: [Migration; 33] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -63,6 +63,7 @@ const MIGRATIONS: [Migration; 32] = migrations![
     30 "0030_create_grid_levels",
     31 "0031_create_verdict_hours",
     32 "0032_view_evaluations_to_verdict_hours",
+    33 "0033_create_kafka_ranges",
 ];
 
 /// The version of the schema that this build knows.

@@ -76,6 +76,7 @@ fn distributed(table: &str, config: &Config) -> String {
         "incident_events" => "cityHash64(incident)",
         "deliveries" => "cityHash64(delivery)",
         "actions" => "cityHash64(id)",
+        "kafka_ranges" => "cityHash64(consumer_group, topic, partition)",
         _ => "cityHash64(model)",
     };
     format!(

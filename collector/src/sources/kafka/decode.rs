@@ -1,0 +1,174 @@
+//! From the messages of a batch to events and refusals: pure, so that a batch that is stored again is the same.
+//!
+//! Invariant: a message that cannot be read is refused by itself, with its topic, partition and offset.
+
+#![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
+
+use domain::time::Instant;
+
+use super::messages::{Message, Messages};
+use crate::decode::{self, Decoded, Framing, Names, Refused, Rules, Unreadable};
+use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
+
+/// What a batch of messages holds.
+#[derive(Debug)]
+pub struct Taken<E> {
+    pub events: Vec<E>,
+    pub rejections: Vec<Rejection>,
+}
+
+/// Where the messages come from, for people who look at what was refused.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    pub topic: String,
+    pub partition: i32,
+}
+
+impl Origin {
+    pub fn position(&self, offset: i64) -> String {
+        format!("{}-{}-{offset}", self.topic, self.partition)
+    }
+}
+
+pub fn predictions(
+    messages: &Messages,
+    origin: &Origin,
+    names: &mut Names,
+    rules: &Rules,
+) -> Taken<Prediction> {
+    each(messages, origin, Kind::Prediction, rules, |message| {
+        let mut decoded = decode::predictions(message.body, Framing::Json, names, rules)?;
+        for event in &mut decoded.events {
+            add_tags(event, message.tags);
+        }
+        Ok(decoded)
+    })
+}
+
+pub fn outcomes(messages: &Messages, origin: &Origin, names: &mut Names, rules: &Rules) -> Taken<Outcome> {
+    each(messages, origin, Kind::Outcome, rules, |message| {
+        decode::outcomes(message.body, Framing::Json, names, rules)
+    })
+}
+
+fn each<E>(
+    messages: &Messages,
+    origin: &Origin,
+    kind: Kind,
+    rules: &Rules,
+    mut read: impl FnMut(Message<'_>) -> Result<Decoded<E>, Unreadable>,
+) -> Taken<E> {
+    let mut taken = Taken { events: Vec::with_capacity(messages.len()), rejections: Vec::new() };
+    for message in messages.iter() {
+        let whole = |reason: String| {
+            rejection(kind, rules.received_at, origin.position(message.offset), reason, message.body)
+        };
+        if message.body.trim_ascii().is_empty() {
+            taken.rejections.push(whole(EMPTY.to_owned()));
+            continue;
+        }
+        match read(message) {
+            Ok(Decoded { events, refused }) => {
+                let alone = events.len() + refused.len() == 1;
+                taken.events.extend(events);
+                taken.rejections.extend(refused.iter().map(|refused| Rejection {
+                    position: position_of(refused, origin, message.offset, alone),
+                    ..refused.rejection(kind, rules)
+                }));
+            }
+            Err(unreadable) => taken.rejections.push(whole(unreadable.to_string())),
+        }
+    }
+    taken
+}
+
+/// What is said of a tombstone, or of a message of nothing but spaces.
+const EMPTY: &str = "the message has no body; send a JSON object, an array of objects, or one object a line";
+
+fn position_of(refused: &Refused, origin: &Origin, offset: i64, alone: bool) -> String {
+    let position = origin.position(offset);
+    if alone { position } else { format!("{position}[{}]", refused.index) }
+}
+
+/// A refusal of a whole message, or of what is missing.
+pub fn rejection(
+    kind: Kind,
+    received_at: Instant,
+    position: String,
+    reason: String,
+    body: &[u8],
+) -> Rejection {
+    Rejection {
+        received_at,
+        model: String::new(),
+        kind,
+        source: super::SOURCE.to_owned(),
+        position,
+        field: String::new(),
+        reason,
+        payload: cut_payload(body),
+    }
+}
+
+/// What the event says of itself wins.
+fn add_tags(event: &mut Prediction, tags: &[(Name, String)]) {
+    for (name, value) in tags {
+        if !event.tags.iter().any(|(known, _)| known == name) {
+            event.tags.push((name.clone(), value.clone()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn rules() -> Rules {
+        let now = Instant::from_seconds(1_000);
+        Rules {
+            received_at: now,
+            source: Name::from("kafka"),
+            oldest: Instant::EPOCH,
+            newest: Instant::from_seconds(2_000),
+            models: Vec::new(),
+        }
+    }
+
+    fn taken(bodies: &[&str]) -> Taken<Prediction> {
+        let mut messages = Messages::default();
+        for (offset, body) in bodies.iter().enumerate() {
+            let tags = vec![(Name::from("region"), "eu".to_owned())];
+            messages.push(100 + offset as i64, body.as_bytes(), tags);
+        }
+        let origin = Origin { topic: "p".to_owned(), partition: 3 };
+        predictions(&messages, &origin, &mut Names::default(), &rules())
+    }
+
+    const GOOD: &str = r#"{"id":"1","model":"m","features":{"x":1}}"#;
+
+    #[test]
+    fn a_message_is_an_event_an_array_or_lines() {
+        let (array, lines) = (format!("[{GOOD},{GOOD}]"), format!("{GOOD}\n{GOOD}\n{GOOD}"));
+        let taken = taken(&[GOOD, &array, &lines, "[]"]);
+        assert_eq!((taken.events.len(), taken.rejections.len()), (6, 0));
+    }
+
+    #[test]
+    fn a_poisoned_message_is_refused_by_its_offset_and_the_rest_goes_on() {
+        let array = format!("[{GOOD},{{\"model\":7}},{GOOD}]");
+        let taken = taken(&["not JSON", GOOD, "", "{\"model\":\"m\"}", &array, "[{", "\u{0}\u{1}"]);
+        assert_eq!(taken.events.len(), 3);
+        let found: Vec<&str> = taken.rejections.iter().map(|rejection| rejection.position.as_str()).collect();
+        assert_eq!(found, ["p-3-100", "p-3-102", "p-3-103", "p-3-104[1]", "p-3-105", "p-3-106"]);
+        assert!(taken.rejections[1].reason.contains("no body"), "{:?}", taken.rejections[1]);
+        assert!(taken.rejections.iter().all(|rejection| rejection.source == "kafka"));
+    }
+
+    #[test]
+    fn headers_become_tags_unless_the_event_has_one_of_that_name() {
+        let own = r#"{"model":"m","features":{"x":1},"tags":{"region":"us"}}"#;
+        let tags: Vec<String> =
+            taken(&[GOOD, own]).events.iter().map(|event| event.tags[0].1.clone()).collect();
+        assert_eq!(tags, ["eu", "us"]);
+    }
+}

@@ -12,5 +12,7 @@ mod attribution;
 mod change;
 mod counts;
 mod laws;
+mod nannyml;
+mod quality;
 mod quantiles;
 mod trend;

@@ -2,6 +2,9 @@
 //!
 //! A model needs none: every field has a default, and a model that nobody described is watched all the same.
 
+pub mod privacy;
+pub mod signal;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -12,9 +15,22 @@ use crate::evaluation::Monitor;
 use crate::signal::{PREDICTION, Role, role};
 use crate::time::{HOUR, Instant};
 use crate::window::Schedule;
+pub use privacy::{Action, Pattern, Privacy};
+use signal::TERMS;
+pub use signal::{Criticality, SignalTerms, SignalType};
 
 /// The environment of events that state none.
 pub const DEFAULT_ENVIRONMENT: &str = "production";
+
+/// Rules that are about no single signal.
+pub mod rule {
+    /// The environment is not one that the contract names.
+    pub const ENVIRONMENT: &str = "environment";
+    /// A feature or an output that the contract does not name.
+    pub const UNKNOWN_SIGNAL: &str = "unknown_signal";
+    /// The same event came before; no contract needs to say so.
+    pub const DUPLICATE: &str = "duplicate";
+}
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -25,6 +41,13 @@ pub struct Contract {
     pub description: String,
     /// Where it says what to do when the model is off course.
     pub playbook: String,
+    /// The environments it may run in; empty for any.
+    pub environments: Vec<String>,
+    /// What is stated about signals, by name. Where anything is, a signal that is not named here is unknown.
+    pub signals: BTreeMap<String, SignalTerms>,
+    /// Rules whose breach keeps an event out: `amount.range`, all of a signal's (`amount.*`), or all (`*`).
+    pub reject: Vec<String>,
+    pub privacy: Privacy,
     /// Which output is *the* prediction; by default the first of `score`, `value` and whatever else comes.
     pub prediction: String,
     /// Dimensions watched separately: names of categorical features (`origin`) or of tags (`tag.region`).
@@ -150,10 +173,32 @@ impl Contract {
         match role(signal) {
             Role::Latency => self.objectives.latency.iter().map(|objective| objective.limit_ms).collect(),
             Role::Age => {
-                self.freshness_s.get(crate::signal::short_name(signal)).copied().into_iter().collect()
+                let feature = crate::signal::short_name(signal);
+                self.freshness_limits().get(feature).copied().into_iter().collect()
             }
             _ => Vec::new(),
         }
+    }
+
+    /// The greatest age of each feature that has one, in seconds, wherever the contract states it.
+    pub fn freshness_limits(&self) -> BTreeMap<String, f64> {
+        let stated = self.signals.iter().filter_map(|(name, terms)| Some((name.clone(), terms.freshness_s?)));
+        self.freshness_s.clone().into_iter().chain(stated).collect()
+    }
+
+    /// Every rule that an event can break, by name: those of the signals, then those of the whole event.
+    pub fn rules(&self) -> Vec<String> {
+        let of_signals = self.signals.keys().flat_map(|named| TERMS.map(|term| format!("{named}.{term}")));
+        let of_events = [rule::ENVIRONMENT, rule::UNKNOWN_SIGNAL].map(str::to_owned);
+        of_signals.chain(of_events).collect()
+    }
+
+    /// Whether the breach of a rule keeps an event out.
+    pub fn rejects(&self, rule: &str) -> bool {
+        self.reject.iter().any(|stated| match stated.strip_suffix('*') {
+            Some(start) => rule.starts_with(start),
+            None => stated == rule,
+        })
     }
 
     /// Which of a model's signals is *the* prediction.
@@ -190,6 +235,36 @@ impl Contract {
                 return wrong("objectives.latency.limit_ms".to_owned(), "must be greater than 0");
             }
         }
+        self.check_terms(model)?;
+        self.check_watches(model)
+    }
+
+    fn check_terms(&self, model: &str) -> Result<(), ContractError> {
+        for (named, terms) in &self.signals {
+            terms.check(model, named)?;
+        }
+        let rules = self.rules();
+        let is_known = |stated: &str| match stated.strip_suffix('*') {
+            Some(start) => rules.iter().any(|rule| rule.starts_with(start)),
+            None => rules.iter().any(|rule| rule == stated),
+        };
+        if let Some(stated) = self.reject.iter().find(|stated| !is_known(stated)) {
+            return Err(ContractError {
+                model: model.to_owned(),
+                key: "reject".to_owned(),
+                problem: format!(
+                    "names \"{stated}\", which is no rule (known: {}, environment, unknown_signal, *)",
+                    self.signals.keys().map(|named| format!("{named}.*")).collect::<Vec<_>>().join(", ")
+                ),
+            });
+        }
+        self.privacy.check(model)
+    }
+
+    fn check_watches(&self, model: &str) -> Result<(), ContractError> {
+        let wrong = |key: String, problem: &str| {
+            Err(ContractError { model: model.to_owned(), key, problem: problem.to_owned() })
+        };
         let mut names = std::collections::HashSet::new();
         for (index, watch) in self.watches.iter().enumerate() {
             let key = |field: &str| format!("watches[{index}].{field}");
@@ -231,6 +306,43 @@ mod tests {
         let stated = Contract { prediction: "decision".to_owned(), ..Contract::default() };
         assert_eq!(stated.prediction_signal(signals), Some("prediction.decision".to_owned()));
         assert_eq!(Contract::default().prediction_signal(["feature.a"]), None);
+    }
+
+    #[test]
+    fn what_is_stated_about_signals_is_read_and_named_by_rule() {
+        let contract: Contract = toml::from_str(
+            "reject = [\"amount.*\"]\n[signals.amount]\ntype = \"number\"\nunit = \"EUR\"\nleast = 0.0\n\
+             freshness_s = 60.0\nnullable = false\ncriticality = \"high\"",
+        )
+        .expect("well-formed");
+        assert_eq!(contract.check("m"), Ok(()));
+        assert_eq!(contract.signals["amount"].criticality, Criticality::High);
+        assert_eq!(contract.freshness_limits().get("amount"), Some(&60.0));
+        assert!(contract.rules().contains(&"amount.range".to_owned()));
+        assert!(contract.rejects("amount.range") && !contract.rejects("environment"));
+        assert!(!Contract::default().rejects("environment"));
+    }
+
+    #[test]
+    fn terms_that_contradict_each_other_are_named_with_their_remedy() {
+        let wrong = |text: &str| {
+            let contract: Contract = toml::from_str(text).expect("well-formed");
+            contract.check("m").expect_err(text).to_string()
+        };
+        let cases = [
+            ("[signals.a]\nleast = 2.0\ngreatest = 1.0", "models.m.signals.a.least: must not lie above"),
+            ("[signals.a]\ntype = \"category\"\nleast = 2.0", "needs a type of numbers"),
+            ("[signals.a]\ntype = \"integer\"\nallowed = [\"x\"]", "needs a type of texts"),
+            ("[signals.a]\nfreshness_s = 0.0", "signals.a.freshness_s: must be greater than 0"),
+            (
+                "reject = [\"b.range\"]\n[signals.a]",
+                "reject: names \"b.range\", which is no rule (known: a.*",
+            ),
+        ];
+        for (text, expected) in cases {
+            assert!(wrong(text).contains(expected), "{text}: {}", wrong(text));
+        }
+        assert!(toml::from_str::<Contract>("[signals.a]\ntype = \"text\"").is_err());
     }
 
     #[test]

@@ -308,7 +308,8 @@ impl WatchRun {
             .objectives
             .latency
             .and_then(|objective| objectives::latency(objective, duration(LATENCY)?, &reference.limits));
-        let stale = self.contract.freshness_s.iter().filter_map(|(feature, limit_s)| {
+        let limits = self.contract.freshness_limits();
+        let stale = limits.iter().filter_map(|(feature, limit_s)| {
             let age = duration(&format!("{AGE}{feature}"))?;
             objectives::staleness(&work.config, feature, *limit_s, age, &reference.limits)
         });

@@ -73,6 +73,9 @@ pub fn schema() -> SchemaRef {
             ("traffic_first_event", DataType::Int64),
             ("traffic_last_event", DataType::Int64),
             ("traffic_largest_lag_ms", DataType::Int64),
+            ("breach_rule", DataType::Utf8),
+            ("breach_minute", DataType::UInt32),
+            ("breach_n", DataType::Int64),
         ];
         let event = event.into_iter().map(|(name, kind)| Field::new(name, kind, false));
         let counts = counts.into_iter().map(|(name, item)| Field::new(name, list_of(item), false));

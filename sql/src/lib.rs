@@ -13,6 +13,7 @@ pub mod actions;
 pub mod arrivals;
 pub mod baseline_sums;
 pub mod baselines;
+pub mod breaches;
 pub mod changes;
 pub mod counts;
 pub mod deliveries;

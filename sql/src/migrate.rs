@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 33] = migrations![
+const MIGRATIONS: [Migration; 40] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -64,6 +64,13 @@ const MIGRATIONS: [Migration; 33] = migrations![
     31 "0031_create_verdict_hours",
     32 "0032_view_evaluations_to_verdict_hours",
     33 "0033_create_kafka_ranges",
+    34 "0034_create_breach_minutes",
+    35 "0035_create_breach_hours",
+    36 "0036_view_breach_minutes_to_hours",
+    37 "0037_add_breaches_to_intake",
+    38 "0038_view_intake_to_breach_minutes",
+    39 "0039_add_rules_to_rejected_events",
+    40 "0040_view_rejected_events_to_breach_minutes",
 ];
 
 /// The version of the schema that this build knows.
@@ -74,7 +81,7 @@ type Days = fn(&Retention) -> u32;
 
 /// Tables whose rows expire, the column their age is counted from, and the setting that says after how many days.
 #[rustfmt::skip]
-const EXPIRING: [(&str, &str, Days); 13] = [
+const EXPIRING: [(&str, &str, Days); 15] = [
     ("predictions", "toDateTime(received_at)", |r| r.events_days),
     ("outcomes", "toDateTime(received_at)", |r| r.events_days),
     ("rejected_events", "toDateTime(received_at)", |r| r.rejected_days),
@@ -84,6 +91,8 @@ const EXPIRING: [(&str, &str, Days); 13] = [
     ("signal_hours", "written_on", |r| r.hours_days),
     ("signal_moment_hours", "written_on", |r| r.hours_days),
     ("traffic_hours", "toDateTime(last_received_at)", |r| r.hours_days),
+    ("breach_minutes", "written_on", |r| r.minutes_days),
+    ("breach_hours", "written_on", |r| r.hours_days),
     ("performance_hours", "toDateTime(computed_at)", |r| r.hours_days),
     ("evaluations", "toDateTime(evaluated_at)", |r| r.hours_days),
     ("verdict_hours", "toDateTime(judged_at)", |r| r.hours_days),

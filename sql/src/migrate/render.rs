@@ -11,13 +11,20 @@ use crate::error::Error;
 /// seconds; tokens are small.
 const TOKENS_KEPT: u32 = 10_000;
 
-/// The statements of one migration: the one in the file, and on a cluster the distributed table over a local one.
+/// The statements of one migration: the one in the file, and on a cluster the distributed table over a local one, or the
+/// same change to it.
 pub(super) fn statements(text: &str, config: &Config) -> Result<Vec<String>, Error> {
     let body: Vec<&str> = text.lines().filter(|line| !line.trim_start().starts_with("--")).collect();
     let body = body.join("\n");
     let mut all = vec![fill(&body, config)?];
     if let (Some(table), false) = (created_table(&body), config.cluster.is_empty()) {
         all.push(distributed(table, config));
+    }
+    if let (Some(table), false) = (altered_table(&body), config.cluster.is_empty()) {
+        let Config { database, .. } = config;
+        let local = format!("{database}.{}", local_name(table, config));
+        let over = all[0].replacen(&local, &format!("{database}.{table}"), 1);
+        all.push(over);
     }
     Ok(all)
 }
@@ -67,6 +74,11 @@ fn created_table(body: &str) -> Option<&str> {
         .map(|(name, _)| name)
 }
 
+/// The table that a statement changes.
+fn altered_table(body: &str) -> Option<&str> {
+    body.trim_start().strip_prefix("ALTER TABLE {table:")?.split_once('}').map(|(name, _)| name)
+}
+
 /// The table that everybody reads and writes on a cluster. Rows go to a shard by what they are, so a repeated insert
 /// meets the shard that had it first.
 fn distributed(table: &str, config: &Config) -> String {
@@ -91,7 +103,8 @@ fn fill(body: &str, config: &Config) -> Result<String, Error> {
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         let (placeholder, after) = after.split_once('}').ok_or_else(|| unknown(after))?;
-        let creates = filled.trim_end().ends_with("IF NOT EXISTS");
+        let before = filled.trim_end();
+        let creates = before.ends_with("IF NOT EXISTS") || before.ends_with("ALTER TABLE");
         filled.push_str(&value_of(placeholder, creates, config)?);
         rest = after;
     }
@@ -116,7 +129,7 @@ fn value_of(placeholder: &str, creates: bool, config: &Config) -> Result<String,
         ("view" | "dictionary", name) => format!("{database}.{name}{cluster}"),
         ("engine", engine_text) => {
             let (name, arguments) = engine_text.split_once('(').unwrap_or((engine_text, ")"));
-            engine(name, arguments.trim_end_matches(')'), config)
+            engine(name, arguments.strip_suffix(')').unwrap_or(arguments), config)
         }
         ("retention", "events_days") => retention.events_days.to_string(),
         ("retention", "rejected_days") => retention.rejected_days.to_string(),
@@ -170,6 +183,21 @@ mod tests {
         assert!(all.contains("leeway.intake_to_predictions ON CLUSTER main TO leeway.predictions_local AS"));
         assert!(all.contains("replicated_deduplication_window = 10000"));
         assert!(!all.contains("TO leeway.predictions_local ON CLUSTER"));
+    }
+
+    #[test]
+    fn a_change_on_a_cluster_reaches_the_local_table_and_the_one_over_it() {
+        let text = "ALTER TABLE {table:intake} ADD COLUMN IF NOT EXISTS a String";
+        let change = "ON CLUSTER main ADD COLUMN IF NOT EXISTS a String";
+        assert_eq!(
+            statements(text, &cluster()).expect("rendered"),
+            [
+                format!("ALTER TABLE leeway.intake_local {change}"),
+                format!("ALTER TABLE leeway.intake {change}")
+            ]
+        );
+        let one = statements(text, &Config::default()).expect("rendered");
+        assert_eq!(one, ["ALTER TABLE leeway.intake ADD COLUMN IF NOT EXISTS a String"]);
     }
 
     #[test]

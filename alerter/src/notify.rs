@@ -153,8 +153,8 @@ impl Policy {
     }
 
     fn routed(&self, model: &str, severity: Severity) -> BTreeSet<&str> {
-        let owner = self.contract(model).map_or("", |contract| contract.owner.as_str());
-        self.routes.channels(model, owner, severity)
+        let owner = self.contract(model).map(|contract| contract.owner).unwrap_or_default();
+        self.routes.channels(model, &owner, severity)
     }
 
     fn told(&self, known: &Known, event: &IncidentEvent, news: News) -> Vec<Told> {
@@ -171,7 +171,7 @@ impl Policy {
         hears.collect()
     }
 
-    fn contract(&self, model: &str) -> Option<&Contract> {
+    fn contract(&self, model: &str) -> Option<Contract> {
         self.contracts.get(model)
     }
 
@@ -185,8 +185,8 @@ impl Policy {
             ),
         };
         Notice {
-            owner: contract.map(|contract| contract.owner.clone()).unwrap_or_default(),
-            playbook: contract.map(|contract| contract.playbook.clone()).unwrap_or_default(),
+            owner: contract.as_ref().map(|contract| contract.owner.clone()).unwrap_or_default(),
+            playbook: contract.map(|contract| contract.playbook).unwrap_or_default(),
             event: event.clone(),
             incident,
             url,

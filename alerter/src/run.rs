@@ -149,7 +149,8 @@ fn on_duty(config: &Config, context: &Context, store: &Store, metrics: Metrics, 
 }
 
 fn history_watches(context: &Context) -> BTreeSet<(String, String)> {
-    let watches = context.contracts.iter().flat_map(|(model, contract)| {
+    let contracts = context.contracts.current();
+    let watches = contracts.iter().flat_map(|(model, contract)| {
         let history = contract.watches().into_iter().filter(|watch| watch.history);
         history.map(move |watch| (model.clone(), watch.name))
     });
@@ -158,7 +159,8 @@ fn history_watches(context: &Context) -> BTreeSet<(String, String)> {
 
 /// When the last window ends of watches that end.
 fn last_windows(context: &Context) -> BTreeMap<(String, String), Instant> {
-    let watches = context.contracts.iter().flat_map(|(model, contract)| {
+    let contracts = context.contracts.current();
+    let watches = contracts.iter().flat_map(|(model, contract)| {
         contract.watches().into_iter().filter_map(move |watch| {
             let last = watch.until?.0.floor(watch.schedule().step);
             Some(((model.clone(), watch.name), last))

@@ -44,6 +44,7 @@ fn rules() -> Rules {
         oldest: Instant::EPOCH,
         newest: now,
         models: Vec::new(),
+        guards: Default::default(),
     }
 }
 

@@ -8,14 +8,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray, UInt16Array, UInt32Array};
+use arrow::buffer::OffsetBuffer;
 use arrow::error::ArrowError;
 use domain::signal::TAG;
 
 use self::columns::{instants, keyed, list, lists, named, tags, texts, vectors};
 pub use self::span::{Span, spans};
-use crate::count::{Segments, SignalNumbers, Tally, count};
+use crate::count::{Segments, SignalNumbers, Tally, count, minute_of};
 use crate::dictionary::Dictionary;
-use crate::event::{Outcome, Prediction, Rejection};
+use crate::event::{Name, Outcome, Prediction, Rejection};
 use crate::known::Known;
 use crate::table::{Entries, Stream, Table, streams};
 
@@ -62,6 +63,7 @@ pub fn predictions(events: &[Prediction], known: &Known) -> Result<Counted, Arro
         .collect();
     let mut columns = event_columns(&mut table);
     columns.extend(count_columns(events.len(), &tallies, &segments, &table.signals));
+    columns.extend(breach_columns(events, &streams));
     Ok(Counted { batch: RecordBatch::try_new(sql::intake::schema(), columns)?, streams: summaries })
 }
 
@@ -88,12 +90,16 @@ fn summary(table: &Table<'_>, stream: &Stream<'_>, tally: &Tally, known: &Known)
 /// The columns of the events; takes the entries out of the table, which are large.
 fn event_columns(table: &mut Table<'_>) -> Vec<ArrayRef> {
     let events = table.events;
-    let (numbers, categories) = (table.numbers.take(), table.categories.take());
+    // Counted by now: of some models that is all that is kept of a value.
+    let is_counts_only = |row: usize| events[row].is_counts_only();
+    let numbers = table.numbers.take().without(is_counts_only);
+    let categories = table.categories.take().without(is_counts_only);
     let text = |of: fn(&Prediction) -> &str| -> ArrayRef {
         Arc::new(StringArray::from_iter_values(events.iter().map(of)))
     };
     let signals = texts(&table.signals);
     let seen = &table.categories_seen;
+    let any_counts_only = events.iter().any(Prediction::is_counts_only);
     vec![
         text(|event| &event.id),
         named(events, |event| &event.model),
@@ -102,7 +108,10 @@ fn event_columns(table: &mut Table<'_>) -> Vec<ArrayRef> {
         instants(events.iter().map(|event| event.timestamp)),
         instants(events.iter().map(|event| event.received_at)),
         keyed(numbers, &signals, |values| Arc::new(Float64Array::from(values))),
-        keyed(categories, &signals, |values| columns::dictionary_values(values, seen)),
+        keyed(categories, &signals, |values| match any_counts_only {
+            true => columns::dictionary_of(values.into_iter().map(|key| seen.text(key as u32))),
+            false => columns::dictionary_values(values, seen),
+        }),
         vectors(events),
         lists(events),
         tags(events),
@@ -172,6 +181,30 @@ fn count_columns(
     all
 }
 
+/// How many events of each stream broke which rule, by minute.
+fn breach_columns(events: &[Prediction], streams: &[Stream<'_>]) -> Vec<ArrayRef> {
+    let broken = |stream: &Stream<'_>| {
+        let mut broken: BTreeMap<(Name, u32), i64> = BTreeMap::new();
+        for event in stream.rows.iter().map(|row| &events[*row as usize]) {
+            for rule in event.breaches() {
+                *broken.entry((rule.clone(), minute_of(event))).or_default() += 1;
+            }
+        }
+        broken
+    };
+    let breaches: Vec<BTreeMap<(Name, u32), i64>> = streams.iter().map(broken).collect();
+    let all = || breaches.iter().flatten();
+    let lengths =
+        streams.iter().zip(&breaches).map(|(stream, broken)| (stream.rows[0] as usize, broken.len()));
+    let offsets = columns::offsets_on_rows(events.len(), lengths);
+    let parts: Vec<ArrayRef> = vec![
+        Arc::new(StringArray::from_iter_values(all().map(|((rule, _), _)| rule.as_str()))),
+        Arc::new(UInt32Array::from_iter_values(all().map(|((_, minute), _)| *minute))),
+        Arc::new(Int64Array::from_iter_values(all().map(|(_, n)| *n))),
+    ];
+    parts.into_iter().map(|values| list(offsets.clone(), values)).collect()
+}
+
 /// One insert into `outcomes`.
 ///
 /// # Errors
@@ -221,8 +254,23 @@ pub fn rejections(rejections: &[Rejection]) -> Result<RecordBatch, ArrowError> {
         text(|rejection| &rejection.field),
         text(|rejection| &rejection.reason),
         text(|rejection| &rejection.payload),
+        text(|rejection| rejection.kept_out.as_ref().map_or("", |kept| &kept.version)),
+        text(|rejection| rejection.kept_out.as_ref().map_or("", |kept| &kept.environment)),
+        instants(rejections.iter().map(|rejection| {
+            rejection.kept_out.as_ref().map_or(rejection.received_at, |kept| kept.happened_at)
+        })),
+        broken_rules(rejections),
     ];
     RecordBatch::try_new(sql::rejected_events::schema(), columns)
+}
+
+fn broken_rules(rejections: &[Rejection]) -> ArrayRef {
+    let rules =
+        |rejection: &Rejection| rejection.kept_out.iter().flat_map(|kept| kept.rules.clone()).collect();
+    let rules: Vec<Vec<Name>> = rejections.iter().map(rules).collect();
+    let offsets = OffsetBuffer::from_lengths(rules.iter().map(Vec::len));
+    let texts = StringArray::from_iter_values(rules.iter().flatten().map(Name::as_str));
+    list(offsets, Arc::new(texts))
 }
 
 #[cfg(test)]

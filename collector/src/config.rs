@@ -1,12 +1,16 @@
 //! The section `[collector]`: where it listens, who may send, and how much at once.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
+use domain::contract::{Action, Pattern};
 use serde::{Deserialize, Serialize};
 use service::Secret;
 
+use crate::guard::Settings;
 use crate::sources::kafka;
 
 /// Checked when it is read: a wrong one cannot exist.
@@ -24,6 +28,7 @@ pub struct Config {
     pub batch: Batch,
     pub grids: Grids,
     pub kafka: kafka::Config,
+    pub privacy: Privacy,
 }
 
 /// A bearer token and what it allows.
@@ -106,6 +111,48 @@ pub struct Grids {
     pub settle_ms: u64,
 }
 
+/// What is redacted of the events of all models, beside what their contracts say (`docs/privacy.md`).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Privacy {
+    /// The key of all hashes. Who changes it cuts every hashed id off from what was stored before.
+    pub key: Secret,
+    /// A file that holds the key; wins over `key`.
+    pub key_file: Option<PathBuf>,
+    /// What is looked for in every text: `email`, `card`, `phone`.
+    pub patterns: Vec<Pattern>,
+    /// What is done with a privacy class where a contract does not say it.
+    pub classes: BTreeMap<String, Action>,
+}
+
+/// A key of fewer bytes could be tried out.
+const LEAST_KEY_BYTES: usize = 16;
+
+impl Privacy {
+    pub fn has_key(&self) -> bool {
+        self.key_file.is_some() || !self.key.is_empty()
+    }
+
+    /// The same with the key at hand.
+    ///
+    /// # Errors
+    /// Where the key's file cannot be read, or the key is too short.
+    pub fn settings(&self) -> anyhow::Result<Settings> {
+        let key = match &self.key_file {
+            Some(path) => std::fs::read_to_string(path).with_context(|| {
+                format!("collector.privacy.key_file \"{}\" cannot be read", path.display())
+            })?,
+            None => self.key.expose().to_owned(),
+        };
+        let key = key.trim();
+        anyhow::ensure!(
+            key.len() >= LEAST_KEY_BYTES || !self.has_key(),
+            "collector.privacy.key is shorter than {LEAST_KEY_BYTES} bytes: take what `openssl rand -hex 32` prints"
+        );
+        Ok(Settings { key: Secret::new(key), patterns: self.patterns.clone(), classes: self.classes.clone() })
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -116,6 +163,7 @@ impl Default for Config {
             batch: Batch::default(),
             grids: Grids::default(),
             kafka: kafka::Config::default(),
+            privacy: Privacy::default(),
         }
     }
 }
@@ -187,12 +235,13 @@ struct Raw {
     batch: Batch,
     grids: Grids,
     kafka: kafka::Config,
+    privacy: Privacy,
 }
 
 impl Default for Raw {
     fn default() -> Self {
-        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka } = Config::default();
-        Self { listen, tokens, spool_dir, limits, batch, grids, kafka }
+        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy } = Config::default();
+        Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy }
     }
 }
 
@@ -208,8 +257,8 @@ impl TryFrom<Raw> for Config {
     type Error = ConfigError;
 
     fn try_from(raw: Raw) -> Result<Self, ConfigError> {
-        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka } = raw;
-        let config = Self { listen, tokens, spool_dir, limits, batch, grids, kafka };
+        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy } = raw;
+        let config = Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy };
         config.check()?;
         Ok(config)
     }
@@ -251,6 +300,14 @@ impl Config {
         }
         if self.grids.values == 0 {
             return wrong("grids.values", "must be at least 1");
+        }
+        let hashes = self.privacy.classes.values().any(|action| matches!(action, Action::Hash));
+        if (hashes || !self.privacy.patterns.is_empty()) && !self.privacy.has_key() {
+            return wrong(
+                "privacy.key",
+                "is needed to hash (ids in which a pattern is found are hashed as well): set it, or privacy.key_file, \
+                 to what `openssl rand -hex 32` prints",
+            );
         }
         self.kafka.check()
     }

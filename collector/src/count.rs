@@ -15,6 +15,7 @@ use domain::signal::TAG;
 use domain::time::Instant;
 use sql::grids::StoredGrid;
 
+pub use self::cells::minute_of;
 use self::column::Column;
 use crate::known::ModelGrids;
 use crate::table::{Stream, Table};

@@ -13,12 +13,15 @@ mod scalar;
 mod split;
 mod values;
 
+use std::sync::Arc;
+
 use domain::time::Instant;
 
 use self::draft::Draft;
 pub use self::names::Names;
 pub use self::split::Framing;
-use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
+use crate::event::{Kind, Name, Outcome, Prediction, Rejection};
+use crate::guard::{Guards, KeptOut};
 
 /// What holds for every event of a body.
 #[derive(Clone, Debug)]
@@ -31,6 +34,8 @@ pub struct Rules {
     pub newest: Instant,
     /// The models that may be written; all where none is named.
     pub models: Vec<String>,
+    /// What contracts say about events, and what is redacted of them.
+    pub guards: Arc<Guards>,
 }
 
 /// Bad events in one body, beyond which the whole body is refused: it is something else than events.
@@ -47,6 +52,8 @@ pub struct Refused {
     pub payload: String,
     /// Whether only the sender's rights are missing.
     pub forbidden: bool,
+    /// Where it belongs, if its model's contract keeps it out.
+    pub kept_out: Option<Box<KeptOut>>,
 }
 
 impl Refused {
@@ -60,6 +67,7 @@ impl Refused {
             field: self.field.clone(),
             reason: self.error.clone(),
             payload: self.payload.clone(),
+            kept_out: self.kept_out.clone(),
         }
     }
 }
@@ -92,11 +100,12 @@ pub(crate) struct Problem {
     pub field: String,
     pub error: String,
     pub forbidden: bool,
+    pub kept_out: Option<Box<KeptOut>>,
 }
 
 impl Problem {
     fn of(field: impl Into<String>, error: impl Into<String>) -> Self {
-        Self { field: field.into(), error: error.into(), forbidden: false }
+        Self { field: field.into(), error: error.into(), forbidden: false, kept_out: None }
     }
 }
 
@@ -106,7 +115,8 @@ pub fn predictions(
     names: &mut Names,
     rules: &Rules,
 ) -> Result<Decoded<Prediction>, Unreadable> {
-    each(body, framing, |text| read(text, Kind::Prediction, names, |draft| draft.prediction(rules)))
+    let read = |text: &[u8]| read(text, Kind::Prediction, names, |draft| draft.prediction(rules));
+    each(body, framing, rules, read)
 }
 
 pub fn outcomes(
@@ -115,12 +125,14 @@ pub fn outcomes(
     names: &mut Names,
     rules: &Rules,
 ) -> Result<Decoded<Outcome>, Unreadable> {
-    each(body, framing, |text| read(text, Kind::Outcome, names, |draft| draft.outcome(rules)))
+    let read = |text: &[u8]| read(text, Kind::Outcome, names, |draft| draft.outcome(rules));
+    each(body, framing, rules, read)
 }
 
 fn each<E>(
     body: &[u8],
     framing: Framing,
+    rules: &Rules,
     mut read: impl FnMut(&[u8]) -> Result<E, (Problem, String)>,
 ) -> Result<Decoded<E>, Unreadable> {
     let mut decoded = Decoded { events: Vec::new(), refused: Vec::<Refused>::new() };
@@ -133,9 +145,10 @@ fn each<E>(
                     let first = format!("event {}: {}", first.index, first.error);
                     return Err(Unreadable::TooManyRefused { first });
                 }
-                let Problem { field, error, forbidden } = problem;
-                let payload = cut_payload(text);
-                decoded.refused.push(Refused { index, field, error, model, payload, forbidden });
+                let Problem { field, error, forbidden, kept_out } = problem;
+                let error = rules.guards.told(&model, error);
+                let payload = rules.guards.kept_payload(&model, text);
+                decoded.refused.push(Refused { index, field, error, model, payload, forbidden, kept_out });
             }
         }
     }

@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use domain::time::Instant;
 
+use crate::guard::{KeptOut, Marks};
+
 /// A text that occurs in many events: a signal's name, a model, a category. Cloning shares it.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Name(Arc<str>);
@@ -90,6 +92,20 @@ pub struct Prediction {
     pub trace_id: String,
     /// Where it came from: `http`, `file flights.parquet`.
     pub source: Name,
+    /// What its model's contract has to say about it; nothing, mostly.
+    pub marks: Option<Box<Marks>>,
+}
+
+impl Prediction {
+    /// The rules of its contract that it breaks.
+    pub fn breaches(&self) -> &[Name] {
+        self.marks.as_ref().map_or(&[], |marks| &marks.breaches)
+    }
+
+    /// Whether its values are only counted, and not stored.
+    pub fn is_counts_only(&self) -> bool {
+        self.marks.as_ref().is_some_and(|marks| marks.counts_only)
+    }
 }
 
 /// One row of `outcomes`. Its signals are named `outcome.late`.
@@ -136,8 +152,10 @@ pub struct Rejection {
     pub field: String,
     /// What is wrong with it and what would be right.
     pub reason: String,
-    /// The event as it came, cut by [`cut_payload`].
+    /// The event as it came, cut by [`cut_payload`]; empty where the model's events are redacted.
     pub payload: String,
+    /// Where it belongs, if a rule kept it out: it is counted among those that broke it.
+    pub kept_out: Option<Box<KeptOut>>,
 }
 
 /// The most that is kept of a rejected event.

@@ -18,6 +18,7 @@ use tokio_util::sync::CancellationToken;
 use crate::batch::{self, Counted, Span, Summary};
 use crate::config;
 use crate::event::{Outcome, Prediction, Rejection};
+use crate::guard::{GuardBook, Settings};
 use crate::health::StoreHealth;
 use crate::known::Grids;
 use crate::maker::{Late, Pending};
@@ -65,6 +66,7 @@ pub struct Intake {
     spool: Option<Arc<Spool>>,
     health: StoreHealth,
     metrics: Arc<Metrics>,
+    guards: GuardBook,
     pending: Pending,
     late: Late,
     clock: Clock,
@@ -82,6 +84,7 @@ impl Intake {
             spool: None,
             health: StoreHealth::new(context.health.clone()),
             metrics: Arc::new(Metrics::new(&context.meter)),
+            guards: GuardBook::new(context.contracts.clone(), Settings::default()),
             pending: Pending::default(),
             late: Late::default(),
             clock: context.clock.clone(),
@@ -99,6 +102,11 @@ impl Intake {
         Self { spool: None, patience, ..self }
     }
 
+    /// The same where more than contracts says what is redacted.
+    pub fn with_guards(self, guards: GuardBook) -> Self {
+        Self { guards, ..self }
+    }
+
     /// The same where grids settle in another time than usual.
     pub fn with_settle(self, settle: Duration) -> Self {
         Self { settle, ..self }
@@ -110,6 +118,11 @@ impl Intake {
 
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// What contracts say about events: whoever reads events takes the guards in force.
+    pub fn guards(&self) -> &GuardBook {
+        &self.guards
     }
 
     /// Signals among those stored that have no grid yet.

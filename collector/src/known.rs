@@ -12,6 +12,7 @@ use domain::contract::Contract;
 use domain::grid::{Bins, Grid};
 use domain::signal::{FEATURE, TAG, segment};
 use domain::time::{Clock, Instant};
+use service::context::Contracts;
 use sql::Store;
 use sql::grids::{StoredGrid, in_force};
 
@@ -115,7 +116,7 @@ pub struct Grids {
 struct Shared {
     store: Store,
     clock: Clock,
-    contracts: Arc<BTreeMap<String, Contract>>,
+    contracts: Contracts,
     freshness: Duration,
     known: RwLock<Arc<Known>>,
     /// One reading at a time: the second of two that wait finds what the first has read.
@@ -162,12 +163,13 @@ impl Grids {
     async fn read(&self) -> Result<Arc<Known>, sql::Error> {
         let read_at = self.shared.clock.now();
         let version = self.shared.store.grids_version().await?;
-        let before = self.current();
-        let known = if before.version == version && before.read_at > Instant::EPOCH {
+        let (before, contracts) = (self.current(), self.shared.contracts.current());
+        let is_as_before = before.version == version && Arc::ptr_eq(&before.contracts, &contracts);
+        let known = if is_as_before && before.read_at > Instant::EPOCH {
             Known { read_at, version, models: before.models.clone(), contracts: before.contracts.clone() }
         } else {
             let stored = self.shared.store.grids(None).await?;
-            Known { version, ..Known::of(read_at, stored, self.shared.contracts.clone()) }
+            Known { version, ..Known::of(read_at, stored, contracts) }
         };
         let known = Arc::new(known);
         *self.shared.known.write().unwrap_or_else(PoisonError::into_inner) = known.clone();

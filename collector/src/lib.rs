@@ -1,6 +1,7 @@
 //! The way in: from what model servers send and files hold to stored and counted events.
 //!
-//! Reading order: [`event`] is what goes in; [`config`] says how much of it; [`decode`] reads it from JSON; [`known`]
+//! Reading order: [`event`] is what goes in; [`config`] says how much of it; [`decode`] reads it from JSON; [`guard`]
+//! looks at it by its model's contract and redacts it; [`known`]
 //! holds the grids that are in force; [`count`] counts a batch by them; [`batch`] makes one insert of events and their
 //! counts; [`intake`] stores it, repeated whole until it is; [`spool`] keeps what is unfinished over a crash; [`queue`]
 //! gathers what many requests bring; [`maker`] makes grids and counts again what came before them; `sources` are the doors; [`run`](mod@run) wires
@@ -13,6 +14,7 @@ pub mod count;
 pub mod decode;
 mod dictionary;
 pub mod event;
+pub mod guard;
 mod health;
 pub mod import;
 pub mod intake;

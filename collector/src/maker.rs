@@ -134,7 +134,7 @@ impl Maker {
     }
 
     async fn made_of(&self, due: &Due) -> Result<Vec<sample::Made>, sql::Error> {
-        let contract = self.contracts.get(&due.model).cloned().unwrap_or_default();
+        let contract = self.contracts.get(&due.model).unwrap_or_default();
         let numbers = self.store.sample_numbers(&due.model, due.interval, &due.signals).await?;
         let categories = self.store.sample_categories(&due.model, due.interval, &due.signals).await?;
         Ok(sample::grids(due, &contract, numbers, categories))

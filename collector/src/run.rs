@@ -10,6 +10,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::guard::GuardBook;
 use crate::intake::{Intake, Patience};
 use crate::known::Grids;
 use crate::maker::Maker;
@@ -35,7 +36,9 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let (spool, left) = Spool::open(&config.spool_dir)?;
     let grids = Grids::new(store.clone(), &context, config.grids.freshness());
     let patience = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
+    let guards = GuardBook::new(context.contracts.clone(), config.privacy.settings()?);
     let intake = Intake::new(store.clone(), grids.clone(), &context)
+        .with_guards(guards)
         .with_spool(spool, patience)
         .with_settle(config.grids.settle());
     let repeatable = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);

@@ -33,6 +33,29 @@ impl<V> Entries<V> {
         std::mem::replace(self, Self::with_capacity(0, 0))
     }
 
+    /// The same without the entries of the rows that `is_left_out`.
+    pub fn without(self, is_left_out: impl Fn(usize) -> bool) -> Self {
+        let rows = self.offsets.len() - 1;
+        if !(0..rows).any(&is_left_out) {
+            return self;
+        }
+        let mut left = Self::with_capacity(rows, self.keys.len());
+        let mut entries = self.keys.into_iter().zip(self.values);
+        for (row, pair) in self.offsets.windows(2).enumerate() {
+            let of_row = entries.by_ref().take((pair[1] - pair[0]) as usize);
+            if is_left_out(row) {
+                of_row.for_each(drop);
+            } else {
+                of_row.for_each(|(key, value)| {
+                    left.keys.push(key);
+                    left.values.push(value);
+                });
+            }
+            left.end_row();
+        }
+        left
+    }
+
     /// The entries of one row.
     pub fn row(&self, row: usize) -> impl Iterator<Item = (u32, &V)> {
         let range = self.offsets[row] as usize..self.offsets[row + 1] as usize;

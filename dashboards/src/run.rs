@@ -26,7 +26,7 @@ pub struct App {
 
 impl App {
     pub fn new(config: Config, context: Context, store: Store) -> Self {
-        let usual = usual_range(context.contracts.values());
+        let usual = usual_range(context.contracts.current().values());
         Self { config: Arc::new(config), context, store, usual }
     }
 

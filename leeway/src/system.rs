@@ -1,6 +1,5 @@
 //! Opens the store and runs roles in this process until it is asked to stop.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -121,7 +120,7 @@ pub fn context(config: &Config, telemetry: &Telemetry, stopper: CancellationToke
         clock: Clock::System,
         meter: telemetry.meter(),
         health: Health::default(),
-        contracts: Arc::new(config.models.clone()),
+        contracts: config.models.clone().into(),
     }
 }
 

@@ -15,6 +15,7 @@ use sql::baselines::BySignal;
 use crate::config::Config;
 use crate::count::{Segments, SignalNumbers, count};
 use crate::event::{Name, Prediction};
+use crate::guard::GuardBook;
 use crate::import::bind::{Reading, Stamp, end_of_time};
 use crate::import::events::Events;
 use crate::import::grids::Announcer;
@@ -43,6 +44,8 @@ pub async fn of_file(
         move || source.sha256()
     })
     .await?;
+    let guards = GuardBook::new(context.contracts.clone(), config.privacy.settings()?).current();
+    let plan = Plan { guards, ..plan };
     let (plan, survey) = surveyed(plan, &sha256, context, &Observer::none()).await?;
     let source = format!("file {}", plan.source.name);
     let grids = Grids::new(store.clone(), context, config.grids.freshness());

@@ -26,6 +26,13 @@ pub fn named<E>(events: &[E], of: impl Fn(&E) -> &Name) -> ArrayRef {
     dictionary_values(keys, &names)
 }
 
+/// Texts with a dictionary that holds no others.
+pub fn dictionary_of<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
+    let mut names = Dictionary::default();
+    let keys = values.map(|value| names.index_of_text(value) as i32).collect();
+    dictionary_values(keys, &names)
+}
+
 /// Dictionary-encoded texts.
 pub fn dictionary_values(keys: Vec<i32>, names: &Dictionary<'_>) -> ArrayRef {
     dictionary_array(keys, &texts(names))
@@ -87,7 +94,7 @@ fn map_of_lists<T>(
     let mut lengths = Vec::new();
     let mut items: Vec<&T> = Vec::new();
     for event in events {
-        for (name, list) in of(event) {
+        for (name, list) in of(event).iter().filter(|_| !event.is_counts_only()) {
             entries.push(names.index(name), ());
             lengths.push(list.len());
             items.extend(list);
@@ -114,7 +121,7 @@ pub fn tags(events: &[Prediction]) -> ArrayRef {
     let mut names = Dictionary::default();
     let mut entries = Entries::with_capacity(events.len(), 0);
     for event in events {
-        for (name, value) in &event.tags {
+        for (name, value) in event.tags.iter().filter(|_| !event.is_counts_only()) {
             entries.push(names.index(name), value.as_str());
         }
         entries.end_row();

@@ -1,9 +1,10 @@
 use arrow::array::AsArray;
-use arrow::datatypes::{Int64Type, UInt16Type};
+use arrow::datatypes::{Int64Type, UInt16Type, UInt32Type};
 use domain::time::Instant;
 
 use super::*;
 use crate::event::{Kind, Name};
+use crate::guard::Marks;
 
 fn event(model: &str, id: &str) -> Prediction {
     Prediction {
@@ -21,6 +22,7 @@ fn event(model: &str, id: &str) -> Prediction {
         error: String::new(),
         trace_id: String::new(),
         source: Name::from("test"),
+        marks: None,
     }
 }
 
@@ -47,6 +49,43 @@ fn counts_stand_on_the_first_event_of_each_stream() {
 }
 
 #[test]
+fn what_stored_events_break_stands_beside_their_counts() {
+    let broken = |id: &str, rules: &[&str]| {
+        let breaches = rules.iter().map(|rule| Name::from(*rule)).collect();
+        Prediction { marks: Some(Box::new(Marks { breaches, counts_only: false })), ..event("a", id) }
+    };
+    let events = [event("a", "0"), broken("1", &["x.range", "environment"]), broken("2", &["x.range"])];
+    let Counted { batch, .. } = predictions(&events, &Known::default()).expect("columns");
+    let column = |name: &str| batch.column_by_name(name).expect("a column").as_list::<i32>().value(0);
+    let rules = column("breach_rule");
+    let rules: Vec<Option<&str>> = rules.as_string::<i32>().iter().collect();
+    assert_eq!(rules, [Some("environment"), Some("x.range")]);
+    assert_eq!(column("breach_n").as_primitive::<Int64Type>().values().to_vec(), [1, 2]);
+    assert_eq!(column("breach_minute").as_primitive::<UInt32Type>().values().to_vec(), [60, 60]);
+}
+
+#[test]
+fn of_events_that_are_only_counted_no_column_holds_a_value() {
+    let secret = Prediction {
+        marks: Some(Box::new(Marks { breaches: Vec::new(), counts_only: true })),
+        categories: vec![(Name::from("feature.c"), Name::from("hidden-category"))],
+        lists: vec![(Name::from("feature.l"), vec!["hidden-item".to_owned()])],
+        tags: vec![(Name::from("region"), "hidden-tag".to_owned())],
+        ..event("a", "1")
+    };
+    let Counted { batch, .. } =
+        predictions(&[event("a", "0"), secret, event("a", "2")], &Known::default()).expect("columns");
+    for (name, kept) in [("numbers", 2), ("categories", 1), ("vectors", 1), ("lists", 1), ("tags", 1)] {
+        let map = batch.column_by_name(name).expect("a column").as_map();
+        let lengths: Vec<i32> = (0..3).map(|row| map.value_length(row)).collect();
+        assert_eq!(lengths, [kept, 0, kept], "{name}");
+    }
+    let bytes = sql::store::arrow_stream(&batch).expect("bytes");
+    let found = |text: &str| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+    assert!(!found("hidden-item") && !found("hidden-tag") && !found("hidden-category"));
+}
+
+#[test]
 fn outcomes_and_rejections_have_the_schemas_of_their_tables() {
     let outcome = Outcome {
         id: "1".to_owned(),
@@ -68,6 +107,7 @@ fn outcomes_and_rejections_have_the_schemas_of_their_tables() {
         field: "id".to_owned(),
         reason: "is missing".to_owned(),
         payload: "{}".to_owned(),
+        kept_out: None,
     };
     let batch = rejections(&[rejection]).expect("columns");
     assert_eq!(batch.schema(), sql::rejected_events::schema());

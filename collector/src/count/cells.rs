@@ -48,7 +48,7 @@ pub fn views(
 }
 
 /// The events' minute as the tables keep it. Decoders and imports refuse what lies outside 1970 to 2106.
-fn minute_of(event: &Prediction) -> u32 {
+pub fn minute_of(event: &Prediction) -> u32 {
     u32::try_from(event.timestamp.floor(MINUTE).seconds()).unwrap_or(0)
 }
 

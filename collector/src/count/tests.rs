@@ -53,6 +53,7 @@ fn event(received_s: i64, minute: i64) -> Prediction {
         error: String::new(),
         trace_id: String::new(),
         source: Name::from("test"),
+        marks: None,
     }
 }
 

@@ -13,6 +13,7 @@ fn rules() -> Rules {
         oldest: now.saturating_sub(domain::time::DAY * 90),
         newest: now.saturating_add(std::time::Duration::from_secs(300)),
         models: Vec::new(),
+        guards: Default::default(),
     }
 }
 

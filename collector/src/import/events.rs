@@ -3,6 +3,7 @@
 //! Invariant: every row comes out once, as events or as a refusal, under its number.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::bind::{Binder, Bound, Reading, Refusal, Stamp};
 use super::cell::Cell;
@@ -10,6 +11,7 @@ use super::native::Native;
 use super::plan::Plan;
 use super::source::{BadRow, Column, Format, Row, Rows};
 use crate::event::{Kind, Name, Outcome, Prediction, cut_payload};
+use crate::guard::{Broken, Carried, Guards, KeptOut};
 
 /// What one row of the file holds.
 #[derive(Debug, Default)]
@@ -33,9 +35,15 @@ pub struct Refused {
     pub shown: String,
     /// The row as it stood there, cut.
     pub payload: String,
+    /// Where it belongs, if the model's contract keeps it out.
+    pub kept_out: Option<Box<KeptOut>>,
 }
 
-pub struct Events(Inner);
+pub struct Events {
+    inner: Inner,
+    guards: Arc<Guards>,
+    model: String,
+}
 
 enum Inner {
     /// Rows that a mapping makes events of.
@@ -54,9 +62,10 @@ impl Events {
     /// # Errors
     /// Names the file, the column and what to change.
     pub fn open(plan: &Plan, sha256: &str, readings: &BTreeMap<String, Reading>) -> anyhow::Result<Self> {
+        let of = |inner| Self { inner, guards: plan.guards.clone(), model: plan.model.clone() };
         let source = &plan.source;
         if source.format == Format::Ndjson && !plan.mapping.names_columns() {
-            return Ok(Self(Inner::Native(Box::new(Native::open(plan, sha256)?))));
+            return Ok(of(Inner::Native(Box::new(Native::open(plan, sha256)?))));
         }
         let rows = source.rows(&plan.mapping.null_words())?;
         let binder = Binder::new(&plan.mapping, &plan.model, source, sha256, readings.clone())?;
@@ -65,12 +74,12 @@ impl Events {
         } else {
             binder.check(rows.columns(), &source.name)?;
         }
-        Ok(Self(Inner::Mapped(Box::new(Mapped { rows, binder }))))
+        Ok(of(Inner::Mapped(Box::new(Mapped { rows, binder }))))
     }
 
     /// How many rows there are, where the file says so before it is read.
     pub fn total(&self) -> Option<u64> {
-        match &self.0 {
+        match &self.inner {
             Inner::Mapped(mapped) => mapped.rows.total(),
             Inner::Native(_) => None,
         }
@@ -78,7 +87,7 @@ impl Events {
 
     /// The signals that the mapping makes of the columns seen so far; none for a file in Leeway's own format.
     pub fn signals(&self) -> Vec<Name> {
-        match &self.0 {
+        match &self.inner {
             Inner::Mapped(mapped) => mapped.binder.signals(),
             Inner::Native(_) => Vec::new(),
         }
@@ -89,7 +98,7 @@ impl Events {
     /// # Errors
     /// Names the column that never did.
     pub fn check_after_reading(&self, file: &str) -> anyhow::Result<()> {
-        match &self.0 {
+        match &self.inner {
             Inner::Mapped(mapped) => mapped.binder.check(mapped.rows.columns(), file),
             Inner::Native(_) => Ok(()),
         }
@@ -100,10 +109,60 @@ impl Events {
     /// # Errors
     /// Where the file itself cannot be read further.
     pub fn next(&mut self, stamp: &Stamp) -> anyhow::Result<Option<Taken>> {
-        match &mut self.0 {
+        let taken = match &mut self.inner {
             Inner::Mapped(mapped) => mapped.next(stamp),
             Inner::Native(native) => native.next(stamp),
+        };
+        Ok(taken?.map(|taken| self.guarded(taken)))
+    }
+
+    /// What is left of a row behind the guard.
+    fn guarded(&self, mut taken: Taken) -> Taken {
+        if let Some(mut event) = taken.prediction.take() {
+            let carried = Carried {
+                environment: &event.environment,
+                id: &mut event.id,
+                numbers: &mut event.numbers,
+                categories: &mut event.categories,
+                vectors: &mut event.vectors,
+                lists: &mut event.lists,
+                tags: &mut event.tags,
+                error: &mut event.error,
+                trace_id: &mut event.trace_id,
+            };
+            match self.guards.prediction(&self.model, carried) {
+                Ok(marks) => taken.prediction = Some(Prediction { marks, ..event }),
+                Err(broken) => taken.refused = Some(kept_out(taken.number, event, broken)),
+            }
         }
+        if let Some(outcome) = &mut taken.outcome {
+            let Outcome { id, numbers, categories, .. } = outcome;
+            self.guards.outcome(&self.model, id, numbers, categories);
+        }
+        if let (Some(refused), false) = (&mut taken.refused, self.guards.keeps_payload(&self.model)) {
+            refused.payload.clear();
+            refused.shown.clear();
+            refused.problem = self.guards.told(&self.model, std::mem::take(&mut refused.problem));
+        }
+        taken
+    }
+}
+
+fn kept_out(number: u64, event: Prediction, broken: Broken) -> Refused {
+    let kept_out = KeptOut {
+        version: event.version,
+        environment: event.environment,
+        happened_at: event.timestamp,
+        rules: broken.rules,
+    };
+    Refused {
+        kind: Kind::Prediction,
+        number,
+        field: broken.field,
+        problem: broken.reason,
+        shown: String::new(),
+        payload: String::new(),
+        kept_out: Some(Box::new(kept_out)),
     }
 }
 
@@ -125,6 +184,7 @@ fn of_bad_row(bad: BadRow) -> Taken {
         problem: bad.problem,
         shown: String::new(),
         payload: cut_payload(bad.text.as_bytes()),
+        kept_out: None,
     };
     Taken { number: bad.number, refused: Some(refused), ..Taken::default() }
 }
@@ -138,6 +198,7 @@ fn of_bound(row: &Row, bound: Result<Bound, Refusal>, columns: &[Column]) -> Tak
         problem: refusal.problem,
         shown: refusal.shown,
         payload: payload(row, columns),
+        kept_out: None,
     };
     match bound {
         Ok(bound) => Taken {

@@ -24,6 +24,7 @@ use super::report::{Refusals, Report};
 use super::survey::{Survey, survey};
 use crate::config::Config;
 use crate::event::{Outcome, Prediction, Rejection};
+use crate::guard::GuardBook;
 use crate::intake::Intake;
 use crate::known::Grids;
 
@@ -68,6 +69,8 @@ pub async fn load(
         move || source.sha256()
     })
     .await?;
+    let guards = GuardBook::new(context.contracts.clone(), config.privacy.settings()?).current();
+    let plan = Plan { guards, ..plan };
     let before =
         store.imports(&plan.model, &sha256).await.context("what was imported before cannot be read")?;
     let begun = the_same(&plan, before)?;
@@ -313,6 +316,7 @@ fn rejection(refused: &Refused, plan: &Plan, received_at: Instant) -> Rejection 
         field: refused.field.clone(),
         reason,
         payload: refused.payload.clone(),
+        kept_out: refused.kept_out.clone(),
     }
 }
 

@@ -4,6 +4,8 @@
 //! Invariant: a line becomes the same event whenever it is read; an id that it does not state is made of the file and the
 //! line.
 
+use std::sync::Arc;
+
 use domain::time::Instant;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -77,6 +79,7 @@ impl Native {
             problem,
             shown,
             payload: cut_payload(line.text.as_bytes()),
+            kept_out: None,
         });
         Ok(Some(taken))
     }
@@ -116,6 +119,8 @@ impl Native {
             oldest: Instant::EPOCH,
             newest: shifted(stamp.latest, -stamp.shift_ms),
             models: Vec::new(),
+            // The events of every kind of file pass the guard in one place.
+            guards: Arc::default(),
         }
     }
 

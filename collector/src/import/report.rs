@@ -205,6 +205,7 @@ mod tests {
             field: "temp".to_owned(),
             problem: problem.to_owned(),
             shown: "\"warm\"".to_owned(),
+            kept_out: None,
             payload: String::new(),
         }
     }

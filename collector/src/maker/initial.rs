@@ -36,7 +36,7 @@ impl Maker {
             version: String::new(),
         };
         let signals: Vec<CountedBy> = group.grids.iter().map(|stored| counted_by(stored)).collect();
-        let contract = self.contracts.get(group.model).cloned().unwrap_or_default();
+        let contract = self.contracts.get(group.model).unwrap_or_default();
         let prediction = contract.prediction_signal(group.known.by_signal.keys().map(String::as_str));
         self.store.sum_baseline(&span, &signals, &group.all_watched(), prediction.as_deref()).await
     }

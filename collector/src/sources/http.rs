@@ -96,6 +96,7 @@ impl Http {
             oldest: now.saturating_sub(kept).max(Instant::EPOCH),
             newest: now.saturating_add(self.limits.future()),
             models: allowed.models,
+            guards: self.intake.guards().current(),
         }
     }
 
@@ -239,7 +240,8 @@ fn unreadable_rejection(kind: Kind, rules: &Rules, unreadable: &Unreadable, payl
         position: String::new(),
         field: String::new(),
         reason: unreadable.to_string(),
-        payload,
+        payload: if rules.guards.keeps_payload("") { payload } else { String::new() },
+        kept_out: None,
     }
 }
 

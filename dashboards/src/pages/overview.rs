@@ -94,7 +94,7 @@ impl Plan {
 
 /// `GET /`
 pub async fn page(State(app): State<App>, visit: Visit) -> Result<Response, PageError> {
-    let plan = Plan::of(visit.range.interval(), visit.range.now(), &app.context.contracts);
+    let plan = Plan::of(visit.range.interval(), visit.range.now(), &app.context.contracts.current());
     let data = load(&app, &visit, plan).await?;
     let asked = questions::asked(plan.traffic, plan.verdicts, plan.until, plan.recent, plan.labels);
     let layout = Layout::new(&visit, Section::Models, "Models", data.open);

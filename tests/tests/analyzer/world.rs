@@ -154,6 +154,7 @@ impl World {
             error: if flight.error { "timeout".to_owned() } else { String::new() },
             trace_id: String::new(),
             source: Name::from("test"),
+            marks: None,
         }
     }
 

@@ -221,6 +221,7 @@ fn left_behind(events: usize, ago: Duration) -> TempDir {
         error: String::new(),
         trace_id: String::new(),
         source: Name::from("http"),
+        marks: None,
     };
     let events: Vec<Prediction> = (0..events).map(event).collect();
     let counted = collector::batch::predictions(&events, &Known::default()).expect("columns");

@@ -160,6 +160,7 @@ fn live_event(id: u64, at: Instant, received_at: Instant) -> Prediction {
         error: String::new(),
         trace_id: String::new(),
         source: name("http"),
+        marks: None,
     }
 }
 

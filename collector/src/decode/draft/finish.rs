@@ -6,6 +6,7 @@ use domain::time::Instant;
 use super::{Draft, Section};
 use crate::decode::{Problem, Rules};
 use crate::event::{Name, Outcome, Prediction};
+use crate::guard::{Broken, Carried, KeptOut, Marks};
 
 impl Draft<'_> {
     pub fn prediction(mut self, rules: &Rules) -> Result<Prediction, (Problem, String)> {
@@ -24,9 +25,10 @@ impl Draft<'_> {
             None => self.name("environment", DEFAULT_ENVIRONMENT),
         };
         let model_name = self.model_name();
+        let marks = self.guarded(rules, environment.as_ref(), timestamp);
         match (self.problem, self.model, environment) {
             (None, Some(model), Some(environment)) => Ok(Prediction {
-                id: self.id.unwrap_or_else(|| uuid::Uuid::now_v7().to_string()),
+                id: self.id.unwrap_or_default(),
                 model,
                 version: self.version.unwrap_or_default(),
                 environment,
@@ -40,8 +42,46 @@ impl Draft<'_> {
                 error: self.error,
                 trace_id: self.trace_id,
                 source: rules.source.clone(),
+                marks,
             }),
             (problem, ..) => Err((problem.unwrap_or_else(|| missing("model")), model_name)),
+        }
+    }
+
+    /// Has the guard look at the event, unless something is wrong with it already; gives it an id before.
+    fn guarded(
+        &mut self,
+        rules: &Rules,
+        environment: Option<&Name>,
+        timestamp: Instant,
+    ) -> Option<Box<Marks>> {
+        let (None, Some(model), Some(environment)) = (&self.problem, &self.model, environment) else {
+            return None;
+        };
+        let carried = Carried {
+            environment,
+            id: self.id.get_or_insert_with(|| uuid::Uuid::now_v7().to_string()),
+            numbers: &mut self.numbers,
+            categories: &mut self.categories,
+            vectors: &mut self.vectors,
+            lists: &mut self.lists,
+            tags: &mut self.tags,
+            error: &mut self.error,
+            trace_id: &mut self.trace_id,
+        };
+        match rules.guards.prediction(model, carried) {
+            Ok(marks) => marks,
+            Err(Broken { field, reason, rules }) => {
+                let kept_out = KeptOut {
+                    version: self.version.clone().unwrap_or_default(),
+                    environment: environment.clone(),
+                    happened_at: timestamp,
+                    rules,
+                };
+                let kept_out = Some(Box::new(kept_out));
+                self.problem = Some(Problem { kept_out, ..Problem::of(field, reason) });
+                None
+            }
         }
     }
 
@@ -56,15 +96,18 @@ impl Draft<'_> {
         self.find_twins();
         let model_name = self.model_name();
         match (self.problem, self.id, self.model) {
-            (None, Some(id), Some(model)) => Ok(Outcome {
-                id,
-                model,
-                timestamp,
-                received_at: rules.received_at,
-                numbers: self.numbers,
-                categories: self.categories,
-                source: rules.source.clone(),
-            }),
+            (None, Some(mut id), Some(model)) => {
+                rules.guards.outcome(&model, &mut id, &mut self.numbers, &mut self.categories);
+                Ok(Outcome {
+                    id,
+                    model,
+                    timestamp,
+                    received_at: rules.received_at,
+                    numbers: self.numbers,
+                    categories: self.categories,
+                    source: rules.source.clone(),
+                })
+            }
             (problem, ..) => Err((problem.unwrap_or_else(|| missing("model")), model_name)),
         }
     }

@@ -57,6 +57,7 @@ impl Draft {
             error: String::new(),
             trace_id: String::new(),
             source: binder.source.clone(),
+            marks: None,
         };
         let outcome = Outcome {
             id: String::new(),

@@ -8,7 +8,8 @@ use domain::time::Instant;
 
 use super::messages::{Message, Messages};
 use crate::decode::{self, Decoded, Framing, Names, Refused, Rules, Unreadable};
-use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
+use crate::event::{Kind, Name, Outcome, Prediction, Rejection};
+use crate::guard::Guards;
 
 /// What a batch of messages holds.
 #[derive(Debug)]
@@ -39,7 +40,7 @@ pub fn predictions(
     each(messages, origin, Kind::Prediction, rules, |message| {
         let mut decoded = decode::predictions(message.body, Framing::Json, names, rules)?;
         for event in &mut decoded.events {
-            add_tags(event, message.tags);
+            add_tags(event, message.tags, &rules.guards);
         }
         Ok(decoded)
     })
@@ -61,7 +62,8 @@ fn each<E>(
     let mut taken = Taken { events: Vec::with_capacity(messages.len()), rejections: Vec::new() };
     for message in messages.iter() {
         let whole = |reason: String| {
-            rejection(kind, rules.received_at, origin.position(message.offset), reason, message.body)
+            let payload = rules.guards.kept_payload("", message.body);
+            rejection(kind, rules.received_at, origin.position(message.offset), reason, payload)
         };
         if message.body.trim_ascii().is_empty() {
             taken.rejections.push(whole(EMPTY.to_owned()));
@@ -96,7 +98,7 @@ pub fn rejection(
     received_at: Instant,
     position: String,
     reason: String,
-    body: &[u8],
+    payload: String,
 ) -> Rejection {
     Rejection {
         received_at,
@@ -106,15 +108,17 @@ pub fn rejection(
         position,
         field: String::new(),
         reason,
-        payload: cut_payload(body),
+        payload,
+        kept_out: None,
     }
 }
 
 /// What the event says of itself wins.
-fn add_tags(event: &mut Prediction, tags: &[(Name, String)]) {
+fn add_tags(event: &mut Prediction, tags: &[(Name, String)], guards: &Guards) {
     for (name, value) in tags {
         if !event.tags.iter().any(|(known, _)| known == name) {
-            event.tags.push((name.clone(), value.clone()));
+            let left = guards.tag(&event.model, name, value);
+            event.tags.extend(left.map(|value| (name.clone(), value)));
         }
     }
 }
@@ -131,6 +135,7 @@ mod tests {
             oldest: Instant::EPOCH,
             newest: Instant::from_seconds(2_000),
             models: Vec::new(),
+            guards: Default::default(),
         }
     }
 

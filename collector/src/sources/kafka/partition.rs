@@ -261,7 +261,7 @@ impl Partition {
     fn refusal(&self, received_at: Instant, first: i64, next: i64, reason: String) -> Rejection {
         let Place { topic, partition, .. } = &self.place;
         let position = format!("{topic}-{partition}-{first}..{next}");
-        decode::rejection(self.kind.into(), received_at, position, reason, &[])
+        decode::rejection(self.kind.into(), received_at, position, reason, String::new())
     }
 
     fn rules(&self, received_at: Instant) -> Rules {
@@ -273,6 +273,7 @@ impl Partition {
             oldest: received_at.saturating_sub(kept).max(Instant::EPOCH),
             newest: received_at.saturating_add(self.shared.future),
             models: Vec::new(),
+            guards: self.shared.intake.guards().current(),
         }
     }
 

@@ -1,5 +1,6 @@
 //! Commands that end by themselves.
 
+pub mod compare;
 pub mod hash_password;
 pub mod sql;
 

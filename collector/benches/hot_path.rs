@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::hint::black_box;
 
 use collector::decode::{Framing, Names, Rules};
-use collector::event::{Name, Prediction};
+use collector::event::Name;
 use collector::known::Known;
+use collector::predictions::Predictions;
 use collector::{batch, decode};
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use domain::contract::Contract;
@@ -48,8 +49,10 @@ fn rules() -> Rules {
     }
 }
 
-fn decoded(body: &[u8], names: &mut Names) -> Vec<Prediction> {
-    decode::predictions(body, Framing::Lines, names, &rules()).expect("good events").events
+fn decoded(body: &[u8], names: &mut Names) -> Predictions {
+    let mut events = Predictions::default();
+    decode::predictions_into(body, Framing::Lines, names, &rules(), &mut events).expect("good events");
+    events
 }
 
 /// A grid for each feature and the country; with `watched`, the country is a dimension as well.
@@ -86,17 +89,20 @@ fn hot_path(criterion: &mut Criterion) {
     let events = decoded(&body, &mut names);
     let nothing = Known::default();
     group.bench_function("lay out, without counts", |bencher| {
-        bencher.iter(|| batch::predictions(black_box(&events), &nothing).expect("columns"));
+        let lay = |events| batch::predictions(events, &nothing).expect("columns");
+        bencher.iter_batched(|| events.clone(), lay, BatchSize::PerIteration);
     });
     let plain = known(false);
     group.bench_function("lay out and count", |bencher| {
-        bencher.iter(|| batch::predictions(black_box(&events), &plain).expect("columns"));
+        let lay = |events| batch::predictions(events, &plain).expect("columns");
+        bencher.iter_batched(|| events.clone(), lay, BatchSize::PerIteration);
     });
     let watched = known(true);
     group.bench_function("lay out and count, one watched dimension", |bencher| {
-        bencher.iter(|| batch::predictions(black_box(&events), &watched).expect("columns"));
+        let lay = |events| batch::predictions(events, &watched).expect("columns");
+        bencher.iter_batched(|| events.clone(), lay, BatchSize::PerIteration);
     });
-    let counted = batch::predictions(&events, &plain).expect("columns").batch;
+    let counted = batch::predictions(events.clone(), &plain).expect("columns").batch;
     group.bench_function("serialise", |bencher| {
         bencher.iter(|| sql::store::arrow_stream(black_box(&counted)).expect("bytes"));
     });

@@ -12,13 +12,14 @@ use arrow::buffer::OffsetBuffer;
 use arrow::error::ArrowError;
 use domain::signal::TAG;
 
-use self::columns::{instants, keyed, list, lists, named, tags, texts, vectors};
+use self::columns::{instants, keyed, list, lists, named, numbered, tags, texts, vectors};
 pub use self::span::{Span, spans};
 use crate::count::{Segments, SignalNumbers, Tally, count, minute_of};
 use crate::dictionary::Dictionary;
-use crate::event::{Name, Outcome, Prediction, Rejection};
+use crate::event::{Name, Outcome, Rejection};
 use crate::known::Known;
-use crate::table::{Entries, Stream, Table, streams};
+use crate::predictions::{Entries, Predictions};
+use crate::streams::{Stream, streams};
 
 /// Predictions laid out for the store.
 #[derive(Clone, Debug)]
@@ -39,46 +40,45 @@ pub struct Summary {
 ///
 /// # Errors
 /// None that outside input can cause: the columns are built to the schema.
-pub fn predictions(events: &[Prediction], known: &Known) -> Result<Counted, ArrowError> {
-    let streams = streams(events);
-    // The models' grids are held here, so that their names outlive the dictionary of signals.
+pub fn predictions(mut events: Predictions, known: &Known) -> Result<Counted, ArrowError> {
+    let streams = streams(&events);
     let models: BTreeMap<&str, _> =
-        streams.iter().map(|stream| (stream.model.as_str(), known.model(stream.model))).collect();
-    let mut table = Table::of(events);
+        streams.iter().map(|stream| (stream.model.as_str(), known.model(&stream.model))).collect();
     let numbers: BTreeMap<&str, SignalNumbers> =
-        models.iter().map(|(name, model)| (*name, SignalNumbers::of(model, &mut table))).collect();
+        models.iter().map(|(name, model)| (*name, SignalNumbers::of(model, &mut events.signals))).collect();
     let mut segments = Segments::default();
     let tallies: Vec<(usize, Tally)> = streams
         .iter()
         .map(|stream| {
             let model = stream.model.as_str();
-            let tally = count(&table, stream, &models[model], &numbers[model], &mut segments);
+            let tally = count(&events, stream, &models[model], &numbers[model], &mut segments);
             (stream.rows[0] as usize, tally)
         })
         .collect();
     let summaries = streams
         .iter()
         .zip(&tallies)
-        .map(|(stream, (_, tally))| summary(&table, stream, tally, known))
+        .map(|(stream, (_, tally))| summary(&events, stream, tally, known))
         .collect();
-    let mut columns = event_columns(&mut table);
-    columns.extend(count_columns(events.len(), &tallies, &segments, &table.signals));
-    columns.extend(breach_columns(events, &streams));
+    let mut counts = count_columns(events.len(), &tallies, &segments, &events.signals);
+    counts.extend(breach_columns(&events, &streams));
+    let mut columns = event_columns(stored(events));
+    columns.extend(counts);
     Ok(Counted { batch: RecordBatch::try_new(sql::intake::schema(), columns)?, streams: summaries })
 }
 
-fn summary(table: &Table<'_>, stream: &Stream<'_>, tally: &Tally, known: &Known) -> Summary {
-    let model = known.model(stream.model);
-    let events = || stream.rows.iter().map(|row| &table.events[*row as usize]);
-    let received = events().map(|event| (event.timestamp, event.received_at));
-    let carried = tally.ungridded.iter().map(|(signal, n)| (table.signals.text(*signal).to_owned(), *n));
-    let tags = known.watched_tags(stream.model).map(|tag| {
-        let carried =
-            events().filter(|event| event.tags.iter().any(|(name, _)| name.as_str() == tag)).count();
+fn summary(events: &Predictions, stream: &Stream, tally: &Tally, known: &Known) -> Summary {
+    let model = known.model(&stream.model);
+    let rows = || stream.rows.iter().map(|row| *row as usize);
+    let received = rows().map(|row| (events.timestamps[row], events.received_at[row]));
+    let carried = tally.ungridded.iter().map(|(signal, n)| (events.signals.text(*signal).to_owned(), *n));
+    let tags = known.watched_tags(&stream.model).map(|tag| {
+        let label = events.labels.find(tag).map(|label| label as i32);
+        let carried = label.map_or(0, |label| rows().filter(|row| events.tag(*row, label).is_some()).count());
         (format!("{TAG}{tag}"), carried as u64)
     });
     Summary {
-        span: Span::of(stream.model, received),
+        span: Span::of(&stream.model, received),
         // A grid that is announced but does not hold yet is a grid.
         ungridded: carried
             .chain(tags)
@@ -87,37 +87,25 @@ fn summary(table: &Table<'_>, stream: &Stream<'_>, tally: &Tally, known: &Known)
     }
 }
 
-/// The columns of the events; takes the entries out of the table, which are large.
-fn event_columns(table: &mut Table<'_>) -> Vec<ArrayRef> {
-    let events = table.events;
-    // Counted by now: of some models that is all that is kept of a value.
-    let is_counts_only = |row: usize| events[row].is_counts_only();
-    let numbers = table.numbers.take().without(is_counts_only);
-    let categories = table.categories.take().without(is_counts_only);
-    let text = |of: fn(&Prediction) -> &str| -> ArrayRef {
-        Arc::new(StringArray::from_iter_values(events.iter().map(of)))
-    };
-    let signals = texts(&table.signals);
-    let seen = &table.categories_seen;
-    let any_counts_only = events.iter().any(Prediction::is_counts_only);
+/// The columns of the events: the very memory into which they were read.
+fn event_columns(events: Predictions) -> Vec<ArrayRef> {
+    let Predictions { signals, words, labels, .. } = &events;
+    let (signals, words, labels) = (texts(signals), texts(words), texts(labels));
     vec![
-        text(|event| &event.id),
-        named(events, |event| &event.model),
-        named(events, |event| &event.version),
-        named(events, |event| &event.environment),
-        instants(events.iter().map(|event| event.timestamp)),
-        instants(events.iter().map(|event| event.received_at)),
-        keyed(numbers, &signals, |values| Arc::new(Float64Array::from(values))),
-        keyed(categories, &signals, |values| match any_counts_only {
-            true => columns::dictionary_of(values.into_iter().map(|key| seen.text(key as u32))),
-            false => columns::dictionary_values(values, seen),
-        }),
-        vectors(events),
-        lists(events),
-        tags(events),
-        text(|event| &event.error),
-        text(|event| &event.trace_id),
-        named(events, |event| &event.source),
+        columns::text(events.ids),
+        numbered(events.models, &labels),
+        numbered(events.versions, &labels),
+        numbered(events.environments, &labels),
+        instants(events.timestamps.into_iter()),
+        instants(events.received_at.into_iter()),
+        keyed(events.numbers, &signals, |values| Arc::new(Float64Array::from(values))),
+        keyed(events.categories, &signals, |values| numbered(values, &words)),
+        vectors(events.vectors, &signals),
+        lists(events.lists, &signals),
+        tags(events.tags, &labels),
+        columns::text(events.errors),
+        columns::text(events.trace_ids),
+        numbered(events.sources, &labels),
     ]
 }
 
@@ -125,7 +113,7 @@ fn count_columns(
     events: usize,
     tallies: &[(usize, Tally)],
     segments: &Segments,
-    signals: &Dictionary<'_>,
+    signals: &Dictionary,
 ) -> Vec<ArrayRef> {
     let segment = |number: u32| segments.texts()[number as usize].as_str();
     let signal = |number: u32| signals.text(number);
@@ -182,20 +170,19 @@ fn count_columns(
 }
 
 /// How many events of each stream broke which rule, by minute.
-fn breach_columns(events: &[Prediction], streams: &[Stream<'_>]) -> Vec<ArrayRef> {
-    let broken = |stream: &Stream<'_>| {
-        let mut broken: BTreeMap<(Name, u32), i64> = BTreeMap::new();
-        for event in stream.rows.iter().map(|row| &events[*row as usize]) {
-            for rule in event.breaches() {
-                *broken.entry((rule.clone(), minute_of(event))).or_default() += 1;
-            }
+fn breach_columns(events: &Predictions, streams: &[Stream]) -> Vec<ArrayRef> {
+    let mut broken: Vec<BTreeMap<(Name, u32), i64>> = vec![BTreeMap::new(); streams.len()];
+    for (row, marks) in &events.marks {
+        let stream = streams.iter().position(|stream| stream.rows.binary_search(row).is_ok());
+        let stream = stream.expect("every row belongs to a stream");
+        let minute = minute_of(events.timestamps[*row as usize]);
+        for rule in &marks.breaches {
+            *broken[stream].entry((rule.clone(), minute)).or_default() += 1;
         }
-        broken
-    };
-    let breaches: Vec<BTreeMap<(Name, u32), i64>> = streams.iter().map(broken).collect();
-    let all = || breaches.iter().flatten();
+    }
+    let all = || broken.iter().flatten();
     let lengths =
-        streams.iter().zip(&breaches).map(|(stream, broken)| (stream.rows[0] as usize, broken.len()));
+        streams.iter().zip(&broken).map(|(stream, broken)| (stream.rows[0] as usize, broken.len()));
     let offsets = columns::offsets_on_rows(events.len(), lengths);
     let parts: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(all().map(|((rule, _), _)| rule.as_str()))),
@@ -205,6 +192,25 @@ fn breach_columns(events: &[Prediction], streams: &[Stream<'_>]) -> Vec<ArrayRef
     parts.into_iter().map(|values| list(offsets.clone(), values)).collect()
 }
 
+/// The events as they are kept: of those that are only counted, no value and no word of a dictionary is left.
+fn stored(events: Predictions) -> Predictions {
+    if !events.marks.iter().any(|(_, marks)| marks.counts_only) {
+        return events;
+    }
+    let mut kept = Predictions::default();
+    for mut event in events.rows() {
+        if event.is_counts_only() {
+            event.numbers.clear();
+            event.categories.clear();
+            event.vectors.clear();
+            event.lists.clear();
+            event.tags.clear();
+        }
+        kept.push(&event);
+    }
+    kept
+}
+
 /// One insert into `outcomes`.
 ///
 /// # Errors
@@ -212,8 +218,8 @@ fn breach_columns(events: &[Prediction], streams: &[Stream<'_>]) -> Vec<ArrayRef
 pub fn outcomes(outcomes: &[Outcome]) -> Result<RecordBatch, ArrowError> {
     let mut signals = Dictionary::default();
     let mut seen = Dictionary::default();
-    let mut numbers = Entries::with_capacity(outcomes.len(), outcomes.len());
-    let mut categories = Entries::with_capacity(outcomes.len(), outcomes.len());
+    let mut numbers: Entries<Vec<f64>> = Entries::default();
+    let mut categories: Entries<Vec<i32>> = Entries::default();
     for outcome in outcomes {
         for (name, value) in &outcome.numbers {
             numbers.push(signals.index(name), *value);
@@ -231,7 +237,7 @@ pub fn outcomes(outcomes: &[Outcome]) -> Result<RecordBatch, ArrowError> {
         instants(outcomes.iter().map(|outcome| outcome.timestamp)),
         instants(outcomes.iter().map(|outcome| outcome.received_at)),
         keyed(numbers, &names, |values| Arc::new(Float64Array::from(values))),
-        keyed(categories, &names, |values| columns::dictionary_values(values, &seen)),
+        keyed(categories, &names, |values| numbered(values, &texts(&seen))),
         named(outcomes, |outcome| &outcome.source),
     ];
     RecordBatch::try_new(sql::outcomes::schema(), columns)

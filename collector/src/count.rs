@@ -17,8 +17,10 @@ use sql::grids::StoredGrid;
 
 pub use self::cells::minute_of;
 use self::column::Column;
+use crate::dictionary::Dictionary;
 use crate::known::ModelGrids;
-use crate::table::{Stream, Table};
+use crate::predictions::Predictions;
+use crate::streams::Stream;
 
 /// One row of `signal_minutes`; signals and segments by their number.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -88,12 +90,12 @@ pub struct SignalNumbers {
 }
 
 impl SignalNumbers {
-    /// Numbers the gridded signals of a model. The names must outlive the table, so they are numbered before counting.
-    pub fn of<'a>(model: &'a ModelGrids, table: &mut Table<'a>) -> Self {
+    /// Numbers the gridded signals of a model.
+    pub fn of(model: &ModelGrids, signals: &mut Dictionary) -> Self {
         let mut grids: Vec<(u32, Arc<StoredGrid>)> = model
             .by_signal
             .iter()
-            .map(|(signal, stored)| (table.signals.index_of_text(signal), stored.clone()))
+            .map(|(signal, stored)| (signals.index_of_text(signal), stored.clone()))
             .collect();
         grids.sort_by_key(|(signal, _)| *signal);
         Self { grids }
@@ -102,16 +104,16 @@ impl SignalNumbers {
 
 /// Counts the events of one stream.
 pub fn count(
-    table: &Table<'_>,
-    stream: &Stream<'_>,
+    events: &Predictions,
+    stream: &Stream,
     model: &ModelGrids,
     numbers: &SignalNumbers,
     segments: &mut Segments,
 ) -> Tally {
     let mut tally = Tally::default();
-    for (at, rows) in generations(table, &stream.rows, &model.changes) {
-        let views = cells::views(table, &rows, model, at, segments);
-        let columns = gather(table, &rows, numbers, at);
+    for (at, rows) in generations(events, &stream.rows, &model.changes) {
+        let views = cells::views(events, &rows, model, at, segments);
+        let columns = gather(events, &rows, numbers, at);
         for column in &columns {
             if column.grid.is_none() {
                 tally.ungridded.push((column.signal, column.carried));
@@ -127,10 +129,10 @@ pub fn count(
 
 /// Splits rows by the instants at which grids come into force: within one part the same grids hold for all. Nearly
 /// always there is one part.
-fn generations(table: &Table<'_>, rows: &[u32], changes: &[Instant]) -> Vec<(Instant, Vec<u32>)> {
+fn generations(events: &Predictions, rows: &[u32], changes: &[Instant]) -> Vec<(Instant, Vec<u32>)> {
     let mut parts: Vec<(usize, Instant, Vec<u32>)> = Vec::with_capacity(1);
     for row in rows {
-        let received_at = table.events[*row as usize].received_at;
+        let received_at = events.received_at[*row as usize];
         let generation = changes.partition_point(|change| *change <= received_at);
         match parts.iter_mut().find(|(known, ..)| *known == generation) {
             Some((_, _, rows)) => rows.push(*row),
@@ -141,43 +143,38 @@ fn generations(table: &Table<'_>, rows: &[u32], changes: &[Instant]) -> Vec<(Ins
 }
 
 /// The values of `rows` signal by signal.
-fn gather(table: &Table<'_>, rows: &[u32], numbers: &SignalNumbers, at: Instant) -> Vec<Column> {
+fn gather(events: &Predictions, rows: &[u32], numbers: &SignalNumbers, at: Instant) -> Vec<Column> {
     const NONE: u32 = u32::MAX;
-    let mut slot_of = vec![NONE; table.signals.len()];
+    let mut slot_of = vec![NONE; events.signals.len()];
     let mut columns: Vec<Column> = Vec::with_capacity(64);
-    let mut tags: Vec<(usize, &str)> = Vec::new();
+    let mut tags: Vec<(usize, i32)> = Vec::new();
     for (signal, stored) in numbers.grids.iter().filter(|(_, stored)| stored.grid.holds_from <= at) {
         slot_of[*signal as usize] = columns.len() as u32;
         if let Some(tag) = stored.grid.signal.strip_prefix(TAG) {
-            tags.push((columns.len(), tag));
+            tags.extend(events.labels.find(tag).map(|label| (columns.len(), label as i32)));
         }
         columns.push(Column::of(*signal, Some(stored.clone())));
     }
-    let mut slot = |signal: u32, columns: &mut Vec<Column>| -> usize {
+    let mut slot = |signal: i32, columns: &mut Vec<Column>| -> usize {
         let slot = &mut slot_of[signal as usize];
         if *slot == NONE {
             *slot = columns.len() as u32;
-            columns.push(Column::of(signal, None));
+            columns.push(Column::of(signal as u32, None));
         }
         *slot as usize
     };
     for (position, row) in (0_u32..).zip(rows) {
         let row = *row as usize;
-        for (signal, value) in table.numbers.row(row) {
+        for (signal, value) in events.numbers.row(row) {
             let slot = slot(signal, &mut columns);
             columns[slot].push_number(position, *value, rows.len());
         }
-        for (signal, category) in table.categories.row(row) {
+        for (signal, word) in events.categories.row(row) {
             let slot = slot(signal, &mut columns);
-            columns[slot].push_category(
-                position,
-                *category as u32,
-                table.categories_seen.text(*category as u32),
-            );
+            columns[slot].push_category(position, *word as u32, events.words.text(*word as u32));
         }
         for (slot, tag) in &tags {
-            let value = table.events[row].tags.iter().find(|(name, _)| name.as_str() == *tag);
-            if let Some((_, value)) = value {
+            if let Some(value) = events.tag(row, *tag) {
                 columns[*slot].push_text(position, value);
             }
         }

@@ -5,11 +5,13 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+mod array;
 mod draft;
 mod fields;
 mod names;
 mod nonfinite;
 mod scalar;
+mod section;
 mod split;
 mod values;
 
@@ -22,6 +24,7 @@ pub use self::names::Names;
 pub use self::split::Framing;
 use crate::event::{Kind, Name, Outcome, Prediction, Rejection};
 use crate::guard::{Guards, KeptOut};
+use crate::predictions::Predictions;
 
 /// What holds for every event of a body.
 #[derive(Clone, Debug)]
@@ -109,6 +112,28 @@ impl Problem {
     }
 }
 
+/// Reads the predictions of a body into columns; gives what was refused.
+///
+/// # Errors
+/// Where the body is no list of events. What was read of it before may stand in the columns.
+pub fn predictions_into(
+    body: &[u8],
+    framing: Framing,
+    names: &mut Names,
+    rules: &Rules,
+    columns: &mut Predictions,
+) -> Result<Vec<Refused>, Unreadable> {
+    let read = |text: &[u8]| {
+        let event = read(text, Kind::Prediction, names, |draft| draft.prediction(rules))?;
+        columns.push(&event);
+        names.reuse(event);
+        Ok(())
+    };
+    let decoded = each(body, framing, rules, read)?;
+    Ok(decoded.refused)
+}
+
+/// The same as rows, for what looks at each.
 pub fn predictions(
     body: &[u8],
     framing: Framing,

@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::{self, Counted, Span, Summary};
 use crate::config;
-use crate::event::{Outcome, Prediction, Rejection};
+use crate::event::{Outcome, Rejection};
 use crate::guard::{GuardBook, Settings};
 use crate::health::StoreHealth;
 use crate::known::Grids;
 use crate::maker::{Late, Pending};
 use crate::metrics::Metrics;
+use crate::predictions::Predictions;
 use crate::spool::{Entry, Spool};
 
 /// An attempt that has not ended by then is given up and repeated: the store may have died without a word.
@@ -136,13 +137,14 @@ impl Intake {
     }
 
     /// Stores predictions with their counts. Repeated with the same events and token it changes nothing more.
-    #[tracing::instrument(skip_all, fields(events = events.len(), token))]
-    pub async fn insert(&self, events: Vec<Prediction>, token: &str) -> Result<(), IntakeError> {
-        let Some(newest) = events.iter().map(|event| event.received_at).max() else { return Ok(()) };
+    #[tracing::instrument(skip_all, fields(token))]
+    pub async fn insert(&self, events: impl Into<Predictions>, token: &str) -> Result<(), IntakeError> {
+        let events: Predictions = events.into();
+        let Some(newest) = events.received_at.iter().copied().max() else { return Ok(()) };
         let known = self.patiently(|| self.grids.fresh_for(newest)).await?;
         let n = events.len();
         let (stream, streams) = off_the_runtime(move || {
-            let Counted { batch, streams } = batch::predictions(&events, &known)?;
+            let Counted { batch, streams } = batch::predictions(events, &known)?;
             Ok::<_, IntakeError>((serialised(batch)?, streams))
         })
         .await?;
@@ -308,7 +310,7 @@ fn serialised(batch: RecordBatch) -> Result<Bytes, IntakeError> {
 }
 
 /// Runs what computes for long where it holds up nobody who waits.
-async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+pub async fn off_the_runtime<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

@@ -1,7 +1,7 @@
 //! The way in: from what model servers send and files hold to stored and counted events.
 //!
-//! Reading order: [`event`] is what goes in; [`config`] says how much of it; [`decode`] reads it from JSON; [`guard`]
-//! looks at it by its model's contract and redacts it; [`known`]
+//! Reading order: [`event`] is what goes in, and [`predictions`] the same in columns; [`config`] says how much of it;
+//! [`decode`] reads it from JSON; [`guard`] looks at it by its model's contract and redacts it; [`known`]
 //! holds the grids that are in force; [`count`] counts a batch by them; [`batch`] makes one insert of events and their
 //! counts; [`intake`] stores it, repeated whole until it is; [`spool`] keeps what is unfinished over a crash; [`queue`]
 //! gathers what many requests bring; [`maker`] makes grids and counts again what came before them; `sources` are the doors; [`run`](mod@run) wires
@@ -21,12 +21,13 @@ pub mod intake;
 pub mod known;
 pub mod maker;
 pub mod metrics;
+pub mod predictions;
 pub mod queue;
 pub mod recount;
 pub mod run;
 pub mod sources;
 pub mod spool;
-pub mod table;
+pub mod streams;
 
 pub use config::Config;
 pub use run::run;

@@ -13,14 +13,47 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::config;
-use crate::intake::IntakeError;
+use crate::intake::{IntakeError, off_the_runtime};
+use crate::predictions::Predictions;
 
 /// Requests that may stand before the queue itself; more wait to be let in, which slows their senders.
 const DOORSTEP: usize = 4_096;
 
+/// What comes in parts and is stored as one.
+pub trait Gather: Send + Sized + 'static {
+    fn rows(&self) -> usize;
+
+    /// All parts as one, in their order.
+    fn gather(parts: Vec<Self>) -> Self;
+}
+
+impl<E: Send + 'static> Gather for Vec<E> {
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn gather(parts: Vec<Self>) -> Self {
+        parts.into_iter().flatten().collect()
+    }
+}
+
+impl Gather for Predictions {
+    fn rows(&self) -> usize {
+        self.len()
+    }
+
+    fn gather(parts: Vec<Self>) -> Self {
+        let mut parts = parts.into_iter();
+        let mut all = parts.next().unwrap_or_default();
+        all.reserve(parts.as_slice().iter());
+        parts.for_each(|part| all.append(part));
+        all
+    }
+}
+
 /// What one request brings.
-struct Submission<E> {
-    events: Vec<E>,
+struct Submission<B> {
+    events: B,
     bytes: usize,
     /// The room that its bytes take, given back once they are stored.
     room: Option<OwnedSemaphorePermit>,
@@ -28,11 +61,11 @@ struct Submission<E> {
 }
 
 /// An entrance of a queue.
-pub struct Queue<E> {
-    sender: mpsc::Sender<Submission<E>>,
+pub struct Queue<B> {
+    sender: mpsc::Sender<Submission<B>>,
 }
 
-impl<E> Clone for Queue<E> {
+impl<B> Clone for Queue<B> {
     fn clone(&self) -> Self {
         Self { sender: self.sender.clone() }
     }
@@ -47,7 +80,7 @@ pub enum NotStored {
     Failed(#[source] Arc<IntakeError>),
 }
 
-impl<E: Send + 'static> Queue<E> {
+impl<B: Gather> Queue<B> {
     /// Starts a queue whose batches are stored by `store(events, token)`. When `closing` is cancelled, or the last
     /// entrance is gone, it takes no more; the second part ends when all it took is stored.
     pub fn start<S, F>(
@@ -56,7 +89,7 @@ impl<E: Send + 'static> Queue<E> {
         store: S,
     ) -> (Self, tokio::task::JoinHandle<()>)
     where
-        S: Fn(Vec<E>, String) -> F + Clone + Send + 'static,
+        S: Fn(B, String) -> F + Clone + Send + 'static,
         F: Future<Output = Result<(), IntakeError>> + Send + 'static,
     {
         let (sender, receiver) = mpsc::channel(DOORSTEP);
@@ -67,11 +100,12 @@ impl<E: Send + 'static> Queue<E> {
     /// Hands events in and waits until they are stored. Dropped while it waits, the events are stored all the same.
     pub async fn submit(
         &self,
-        events: Vec<E>,
+        events: impl Into<B>,
         bytes: usize,
         room: Option<OwnedSemaphorePermit>,
     ) -> Result<(), NotStored> {
-        if events.is_empty() {
+        let events = events.into();
+        if events.rows() == 0 {
             return Ok(());
         }
         let (done, stored) = oneshot::channel();
@@ -81,14 +115,14 @@ impl<E: Send + 'static> Queue<E> {
     }
 }
 
-async fn gather<E, S, F>(
-    mut receiver: mpsc::Receiver<Submission<E>>,
+async fn gather<B, S, F>(
+    mut receiver: mpsc::Receiver<Submission<B>>,
     closing: CancellationToken,
     limits: config::Batch,
     store: S,
 ) where
-    E: Send + 'static,
-    S: Fn(Vec<E>, String) -> F + Clone + Send + 'static,
+    B: Gather,
+    S: Fn(B, String) -> F + Clone + Send + 'static,
     F: Future<Output = Result<(), IntakeError>> + Send + 'static,
 {
     let at_once = Arc::new(Semaphore::new(limits.in_flight));
@@ -106,7 +140,7 @@ async fn gather<E, S, F>(
             }
             submission = receiver.recv(), if !gathered.is_full() => match submission {
                 Some(submission) => {
-                    let (rows, bytes) = (submission.events.len(), submission.bytes);
+                    let (rows, bytes) = (submission.events.rows(), submission.bytes);
                     gathered.add(submission, rows, bytes, Moment::now());
                 }
                 None => break,
@@ -130,19 +164,20 @@ async fn after(wait: Option<Duration>, at_once: Arc<Semaphore>) -> OwnedSemaphor
     at_once.acquire_owned().await.expect("nobody closes this semaphore")
 }
 
-async fn commit<E, S, F>(batch: Vec<Submission<E>>, store: S, _permit: OwnedSemaphorePermit)
+async fn commit<B, S, F>(batch: Vec<Submission<B>>, store: S, _permit: OwnedSemaphorePermit)
 where
-    S: Fn(Vec<E>, String) -> F,
+    B: Gather,
+    S: Fn(B, String) -> F,
     F: Future<Output = Result<(), IntakeError>>,
 {
-    let mut events = Vec::with_capacity(batch.iter().map(|submission| submission.events.len()).sum());
-    let mut waiting = Vec::with_capacity(batch.len());
+    let (mut parts, mut waiting) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
     for submission in batch {
-        events.extend(submission.events);
+        parts.push(submission.events);
         waiting.push((submission.done, submission.room));
     }
     // Ascending in time, so that a spool is finished in the order in which it was written.
     let token = uuid::Uuid::now_v7().simple().to_string();
+    let events = off_the_runtime(move || B::gather(parts)).await;
     let outcome = store(events, token).await.map_err(Arc::new);
     for (done, room) in waiting {
         drop(room);

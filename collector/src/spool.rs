@@ -3,14 +3,16 @@
 //!
 //! Invariant: a file with the ending `arrow` is whole. It is written under another name first.
 
-use std::fs::File;
+use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use sql::intake::Door;
 
 const WHOLE: &str = "arrow";
+const PARTIAL: &str = "partial";
 const LOCK: &str = "lock";
 const REFUSED: &str = "refused";
 
@@ -26,18 +28,46 @@ pub enum SpoolError {
     },
 }
 
+/// Files that are written again rather than removed, as many as inserts are mostly at work at once: their memory in the
+/// system's cache is there already, and new memory costs more than the writing.
+const SPARES: usize = 4;
+
 #[derive(Debug)]
 pub struct Spool {
     folder: PathBuf,
+    spares: Spares,
     _lock: File,
 }
 
 /// A batch in the spool.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug)]
 pub struct Entry {
     pub door: Door,
     pub token: String,
     path: PathBuf,
+    spares: Spares,
+}
+
+/// Files that hold no batch any more, under names that say so.
+#[derive(Clone, Debug, Default)]
+struct Spares(Arc<Mutex<Vec<PathBuf>>>);
+
+impl Spares {
+    fn take(&self) -> Option<PathBuf> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).pop()
+    }
+
+    /// Keeps the file as a spare, or removes it where there are enough.
+    fn keep(&self, path: &Path) -> std::io::Result<()> {
+        let mut spares = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if spares.len() >= SPARES {
+            return std::fs::remove_file(path);
+        }
+        let spare = path.with_extension(PARTIAL);
+        std::fs::rename(path, &spare)?;
+        spares.push(spare);
+        Ok(())
+    }
 }
 
 impl Spool {
@@ -52,7 +82,7 @@ impl Spool {
             std::fs::TryLockError::Error(source) => unusable(source),
         })?;
         let left = left_behind(folder).map_err(unusable)?;
-        Ok((Self { folder: folder.to_owned(), _lock: lock }, left))
+        Ok((Self { folder: folder.to_owned(), spares: Spares::default(), _lock: lock }, left))
     }
 
     /// Writes a batch down. It outlives this process, not the machine: what the machine loses with its power was not
@@ -60,10 +90,12 @@ impl Spool {
     pub async fn keep(&self, door: Door, token: &str, stream: Bytes) -> std::io::Result<Entry> {
         let name = format!("{token}.{}", door.name());
         let path = self.folder.join(format!("{name}.{WHOLE}"));
-        let partial = self.folder.join(format!("{name}.partial"));
-        let entry = Entry { door, token: token.to_owned(), path: path.clone() };
+        let partial = self.spares.take().unwrap_or_else(|| self.folder.join(format!("{name}.{PARTIAL}")));
+        let entry = Entry { door, token: token.to_owned(), path: path.clone(), spares: self.spares.clone() };
         tokio::task::spawn_blocking(move || {
-            File::create(&partial)?.write_all(&stream)?;
+            let mut file = OpenOptions::new().write(true).create(true).truncate(false).open(&partial)?;
+            file.write_all(&stream)?;
+            file.set_len(stream.len() as u64)?;
             std::fs::rename(&partial, &path)
         })
         .await
@@ -79,9 +111,7 @@ fn left_behind(folder: &Path) -> std::io::Result<Vec<Entry>> {
         match entry_of(&path) {
             Some(entry) => entries.push(entry),
             // A batch that was never whole was never sent.
-            None if path.extension().is_some_and(|ending| ending == "partial") => {
-                std::fs::remove_file(&path)?
-            }
+            None if path.extension().is_some_and(|ending| ending == PARTIAL) => std::fs::remove_file(&path)?,
             None => {}
         }
     }
@@ -93,7 +123,7 @@ fn entry_of(path: &Path) -> Option<Entry> {
     let name = path.file_name()?.to_str()?.strip_suffix(WHOLE)?.strip_suffix('.')?;
     let (token, door) = name.rsplit_once('.')?;
     let door = Door::ALL.into_iter().find(|known| known.name() == door)?;
-    Some(Entry { door, token: token.to_owned(), path: path.to_owned() })
+    Some(Entry { door, token: token.to_owned(), path: path.to_owned(), spares: Spares::default() })
 }
 
 impl Entry {
@@ -101,8 +131,9 @@ impl Entry {
         std::fs::read(&self.path).map(Bytes::from)
     }
 
+    /// Its batch is stored: the file is free for another.
     pub fn remove(&self) -> std::io::Result<()> {
-        std::fs::remove_file(&self.path)
+        self.spares.keep(&self.path)
     }
 
     /// Keeps a batch that the store refuses where nobody repeats it.
@@ -124,18 +155,42 @@ mod tests {
     async fn what_was_kept_is_found_by_the_next_until_it_is_removed() {
         let folder = tempfile::tempdir().expect("a folder");
         let (spool, left) = open(folder.path());
-        assert_eq!(left, []);
+        assert!(left.is_empty());
         let second = spool.keep(Door::Outcomes, "0002", Bytes::from_static(b"b")).await.expect("kept");
         let first = spool.keep(Door::Intake, "0001", Bytes::from_static(b"a")).await.expect("kept");
         drop(spool);
         let (spool, left) = open(folder.path());
-        assert_eq!(left, [first.clone(), second.clone()]);
+        let found: Vec<(Door, &str)> = left.iter().map(|entry| (entry.door, entry.token.as_str())).collect();
+        assert_eq!(found, [(Door::Intake, "0001"), (Door::Outcomes, "0002")]);
         assert_eq!(first.read().expect("readable"), "a");
         first.remove().expect("removed");
         second.set_aside().expect("moved");
         drop(spool);
-        assert_eq!(open(folder.path()).1, []);
+        assert!(open(folder.path()).1.is_empty());
         assert!(folder.path().join("refused").join("0002.outcomes.arrow").exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_is_written_again_and_holds_nothing_of_the_batch_before() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (spool, _) = open(folder.path());
+        for round in 0..3 {
+            let token = |n: usize| format!("{round}{n}");
+            let mut kept = Vec::new();
+            for n in 0..2 * SPARES {
+                let batch = Bytes::from(vec![b'x'; 1_000 / (round + 1) + n]);
+                kept.push((spool.keep(Door::Intake, &token(n), batch.clone()).await.expect("kept"), batch));
+            }
+            for (entry, batch) in &kept {
+                assert_eq!(entry.read().expect("readable"), batch);
+                entry.remove().expect("removed");
+            }
+            let files = std::fs::read_dir(folder.path()).expect("a folder").filter_map(Result::ok);
+            let spares = files.filter(|file| file.path().extension().is_some_and(|e| e == PARTIAL)).count();
+            assert_eq!(spares, SPARES);
+        }
+        drop(spool);
+        assert!(open(folder.path()).1.is_empty(), "spares are no batches");
     }
 
     #[test]
@@ -143,7 +198,7 @@ mod tests {
         let folder = tempfile::tempdir().expect("a folder");
         let partial = folder.path().join("0001.intake.partial");
         std::fs::write(&partial, b"ha").expect("written");
-        assert_eq!(open(folder.path()).1, []);
+        assert!(open(folder.path()).1.is_empty());
         assert!(!partial.exists());
     }
 

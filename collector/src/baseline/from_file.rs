@@ -22,7 +22,8 @@ use crate::import::grids::Announcer;
 use crate::import::load::{off_thread, surveyed};
 use crate::import::{Observer, Plan};
 use crate::known::{Dimension, Grids, ModelGrids};
-use crate::table::{Table, streams};
+use crate::predictions::Predictions;
+use crate::streams::streams;
 
 /// Events counted at a time.
 const AT_ONCE: usize = 10_000;
@@ -122,13 +123,13 @@ impl FileTally {
     }
 
     fn add_counts(&mut self, events: &[Prediction], known: &ModelGrids) {
-        let mut table = Table::of(events);
-        let numbers = SignalNumbers::of(known, &mut table);
+        let mut columns: Predictions = events.iter().collect();
+        let numbers = SignalNumbers::of(known, &mut columns.signals);
         let mut segments = Segments::default();
-        for stream in streams(events) {
-            let tally = count(&table, &stream, known, &numbers, &mut segments);
+        for stream in streams(&columns) {
+            let tally = count(&columns, &stream, known, &numbers, &mut segments);
             let key = |segment: u32, signal: u32| {
-                (segments.texts()[segment as usize].clone(), table.signals.text(signal).to_owned())
+                (segments.texts()[segment as usize].clone(), columns.signals.text(signal).to_owned())
             };
             for row in &tally.counts {
                 let counted = self.counts.entry(key(row.segment, row.signal)).or_default();
@@ -136,7 +137,7 @@ impl FileTally {
                 counted.counts.add(row.bin, u64::try_from(row.n).unwrap_or(0));
             }
             for row in &tally.moments {
-                let signal = table.signals.text(row.signal);
+                let signal = columns.signals.text(row.signal);
                 if known.by_signal.contains_key(signal) {
                     let counted = self.counts.entry(key(row.segment, row.signal)).or_default();
                     counted.moments.merge(&row.moments);

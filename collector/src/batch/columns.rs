@@ -6,44 +6,40 @@ use arrow::array::{
     ArrayRef, DictionaryArray, Float32Array, Int32Array, ListArray, MapArray, StringArray, StructArray,
     TimestampMillisecondArray,
 };
-use arrow::buffer::{OffsetBuffer, ScalarBuffer};
+use arrow::buffer::{Buffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{DataType, Field, Int32Type};
 use domain::time::Instant;
 
 use crate::dictionary::Dictionary;
-use crate::event::{Name, Prediction};
-use crate::table::Entries;
+use crate::event::Name;
+use crate::predictions::{Entries, Lists, Texts};
 
 pub fn instants(instants: impl Iterator<Item = Instant>) -> ArrayRef {
     let millis = TimestampMillisecondArray::from_iter_values(instants.map(Instant::millis));
     Arc::new(millis.with_timezone("UTC"))
 }
 
+/// A column of texts of any variety.
+pub fn text(texts: Texts) -> ArrayRef {
+    let Texts { offsets, bytes } = texts;
+    let array = StringArray::try_new(offset_buffer(offsets), Buffer::from_vec(bytes.into_bytes()), None);
+    Arc::new(array.expect("the offsets are those of whole texts"))
+}
+
 /// A column of texts of low variety.
 pub fn named<E>(events: &[E], of: impl Fn(&E) -> &Name) -> ArrayRef {
     let mut names = Dictionary::default();
     let keys: Vec<i32> = events.iter().map(|event| names.index(of(event)) as i32).collect();
-    dictionary_values(keys, &names)
-}
-
-/// Texts with a dictionary that holds no others.
-pub fn dictionary_of<'a>(values: impl Iterator<Item = &'a str>) -> ArrayRef {
-    let mut names = Dictionary::default();
-    let keys = values.map(|value| names.index_of_text(value) as i32).collect();
-    dictionary_values(keys, &names)
-}
-
-/// Dictionary-encoded texts.
-pub fn dictionary_values(keys: Vec<i32>, names: &Dictionary<'_>) -> ArrayRef {
-    dictionary_array(keys, &texts(names))
+    numbered(keys, &texts(&names))
 }
 
 /// The texts of a dictionary, in the order of their numbers.
-pub fn texts(names: &Dictionary<'_>) -> ArrayRef {
-    Arc::new(StringArray::from_iter_values(names.texts()))
+pub fn texts(names: &Dictionary) -> ArrayRef {
+    Arc::new(StringArray::from_iter_values(names.names().iter().map(Name::as_str)))
 }
 
-fn dictionary_array(keys: Vec<i32>, names: &ArrayRef) -> ArrayRef {
+/// Texts by their numbers in a dictionary.
+pub fn numbered(keys: Vec<i32>, names: &ArrayRef) -> ArrayRef {
     let keys = Int32Array::from(keys);
     // Every key was given by the dictionary whose texts these are.
     Arc::new(
@@ -52,9 +48,9 @@ fn dictionary_array(keys: Vec<i32>, names: &ArrayRef) -> ArrayRef {
 }
 
 /// A map column whose keys are `names`.
-pub fn keyed<V>(entries: Entries<V>, names: &ArrayRef, values: impl FnOnce(Vec<V>) -> ArrayRef) -> ArrayRef {
+pub fn keyed<V>(entries: Entries<V>, names: &ArrayRef, values: impl FnOnce(V) -> ArrayRef) -> ArrayRef {
     let Entries { offsets, keys, values: entries } = entries;
-    map(offsets, dictionary_array(keys, names), values(entries))
+    map(offsets, numbered(keys, names), values(entries))
 }
 
 fn map(offsets: Vec<i32>, keys: ArrayRef, values: ArrayRef) -> ArrayRef {
@@ -83,48 +79,18 @@ pub fn offsets_on_rows(rows: usize, filled: impl Iterator<Item = (usize, usize)>
     OffsetBuffer::from_lengths(lengths)
 }
 
-/// A map from names to lists, from what each event carries.
-fn map_of_lists<T>(
-    events: &[Prediction],
-    of: impl Fn(&Prediction) -> &[(Name, Vec<T>)],
-    values: impl Fn(Vec<&T>) -> ArrayRef,
-) -> ArrayRef {
-    let mut names = Dictionary::default();
-    let mut entries: Entries<()> = Entries::with_capacity(events.len(), 0);
-    let mut lengths = Vec::new();
-    let mut items: Vec<&T> = Vec::new();
-    for event in events {
-        for (name, list) in of(event).iter().filter(|_| !event.is_counts_only()) {
-            entries.push(names.index(name), ());
-            lengths.push(list.len());
-            items.extend(list);
-        }
-        entries.end_row();
-    }
-    let lists = list(OffsetBuffer::from_lengths(lengths), values(items));
-    keyed(entries, &texts(&names), |_| lists)
+fn lists_of<I>(column: Lists<I>, items: impl FnOnce(I) -> ArrayRef) -> ArrayRef {
+    list(offset_buffer(column.offsets), items(column.items))
 }
 
-pub fn vectors(events: &[Prediction]) -> ArrayRef {
-    map_of_lists(
-        events,
-        |event| &event.vectors,
-        |items| Arc::new(Float32Array::from_iter_values(items.into_iter().copied())),
-    )
+pub fn vectors(entries: Entries<Lists<Vec<f32>>>, names: &ArrayRef) -> ArrayRef {
+    keyed(entries, names, |column| lists_of(column, |items| Arc::new(Float32Array::from(items))))
 }
 
-pub fn lists(events: &[Prediction]) -> ArrayRef {
-    map_of_lists(events, |event| &event.lists, |items| Arc::new(StringArray::from_iter_values(items)))
+pub fn lists(entries: Entries<Lists<Texts>>, names: &ArrayRef) -> ArrayRef {
+    keyed(entries, names, |column| lists_of(column, text))
 }
 
-pub fn tags(events: &[Prediction]) -> ArrayRef {
-    let mut names = Dictionary::default();
-    let mut entries = Entries::with_capacity(events.len(), 0);
-    for event in events {
-        for (name, value) in event.tags.iter().filter(|_| !event.is_counts_only()) {
-            entries.push(names.index(name), value.as_str());
-        }
-        entries.end_row();
-    }
-    keyed(entries, &texts(&names), |values| Arc::new(StringArray::from_iter_values(values)))
+pub fn tags(entries: Entries<Texts>, names: &ArrayRef) -> ArrayRef {
+    keyed(entries, names, text)
 }

@@ -3,7 +3,7 @@ use arrow::datatypes::{Int64Type, UInt16Type, UInt32Type};
 use domain::time::Instant;
 
 use super::*;
-use crate::event::{Kind, Name};
+use crate::event::{Kind, Name, Prediction};
 use crate::guard::Marks;
 
 fn event(model: &str, id: &str) -> Prediction {
@@ -29,7 +29,8 @@ fn event(model: &str, id: &str) -> Prediction {
 #[test]
 fn counts_stand_on_the_first_event_of_each_stream() {
     let events = [event("a", "1"), event("b", "2"), event("a", "3")];
-    let Counted { batch, streams } = predictions(&events, &Known::default()).expect("columns");
+    let Counted { batch, streams } =
+        predictions(events.iter().collect(), &Known::default()).expect("columns");
     assert_eq!(batch.schema(), sql::intake::schema());
     assert_eq!(batch.num_rows(), 3);
     let events_of = batch.column_by_name("traffic_events").expect("a column").as_list::<i32>();
@@ -55,7 +56,7 @@ fn what_stored_events_break_stands_beside_their_counts() {
         Prediction { marks: Some(Box::new(Marks { breaches, counts_only: false })), ..event("a", id) }
     };
     let events = [event("a", "0"), broken("1", &["x.range", "environment"]), broken("2", &["x.range"])];
-    let Counted { batch, .. } = predictions(&events, &Known::default()).expect("columns");
+    let Counted { batch, .. } = predictions(events.iter().collect(), &Known::default()).expect("columns");
     let column = |name: &str| batch.column_by_name(name).expect("a column").as_list::<i32>().value(0);
     let rules = column("breach_rule");
     let rules: Vec<Option<&str>> = rules.as_string::<i32>().iter().collect();
@@ -74,7 +75,7 @@ fn of_events_that_are_only_counted_no_column_holds_a_value() {
         ..event("a", "1")
     };
     let Counted { batch, .. } =
-        predictions(&[event("a", "0"), secret, event("a", "2")], &Known::default()).expect("columns");
+        predictions(vec![event("a", "0"), secret, event("a", "2")].into(), &Known::default()).expect("columns");
     for (name, kept) in [("numbers", 2), ("categories", 1), ("vectors", 1), ("lists", 1), ("tags", 1)] {
         let map = batch.column_by_name(name).expect("a column").as_map();
         let lengths: Vec<i32> = (0..3).map(|row| map.value_length(row)).collect();

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::event::{Name, Prediction};
 use crate::known::Known;
-use crate::table::streams;
+use crate::streams::streams;
 
 const HOLDS: i64 = 1_000;
 
@@ -63,16 +63,16 @@ type Cells = BTreeMap<(String, String, i64, u16), i64>;
 fn counted(events: &[Prediction]) -> (Cells, Tally) {
     let known = known();
     let model = known.model("m");
-    let mut table = Table::of(events);
-    let numbers = SignalNumbers::of(&model, &mut table);
+    let mut columns: Predictions = events.iter().collect();
+    let numbers = SignalNumbers::of(&model, &mut columns.signals);
     let mut segments = Segments::default();
     let (mut cells, mut all) = (Cells::new(), Tally::default());
-    for stream in streams(events) {
-        let tally = count(&table, &stream, &model, &numbers, &mut segments);
+    for stream in streams(&columns) {
+        let tally = count(&columns, &stream, &model, &numbers, &mut segments);
         for row in &tally.counts {
             let segment = segments.texts()[row.segment as usize].clone();
             let key =
-                (segment, table.signals.text(row.signal).to_owned(), i64::from(row.minute) / 60, row.bin.0);
+                (segment, columns.signals.text(row.signal).to_owned(), i64::from(row.minute) / 60, row.bin.0);
             *cells.entry(key).or_insert(0) += row.n;
         }
         all.moments.extend(tally.moments);

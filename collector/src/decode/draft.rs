@@ -4,11 +4,12 @@ mod finish;
 
 use std::str::FromStr;
 
-use domain::signal::{AGE, ATTRIBUTION, FEATURE, LATENCY, OUTCOME, PREDICTION};
+use domain::signal::LATENCY;
 use domain::time::Instant;
 
-use super::names::Names;
-use super::values::Array;
+use super::array::Array;
+use super::names::{Names, Spare};
+use super::section::Section;
 use super::{Problem, nonfinite};
 use crate::event::{Kind, Name};
 
@@ -16,50 +17,6 @@ use crate::event::{Kind, Name};
 const TEXT_BYTES: usize = 4_096;
 /// The longest id, error or tag, in bytes.
 const LABEL_BYTES: usize = 8_192;
-
-/// A part of an event that holds signals or tags.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Section {
-    Features,
-    Prediction,
-    Attributions,
-    FeatureTimestamps,
-    Tags,
-    Outcome,
-}
-
-impl Section {
-    const SIGNALS: [Self; 5] =
-        [Self::Features, Self::Prediction, Self::Attributions, Self::FeatureTimestamps, Self::Outcome];
-
-    /// Its name in the event.
-    pub fn field(self) -> &'static str {
-        match self {
-            Self::Features => "features",
-            Self::Prediction => "prediction",
-            Self::Attributions => "attributions",
-            Self::FeatureTimestamps => "feature_timestamps",
-            Self::Tags => "tags",
-            Self::Outcome => "outcome",
-        }
-    }
-
-    /// What the names of its signals begin with.
-    pub fn prefix(self) -> &'static str {
-        match self {
-            Self::Features => FEATURE,
-            Self::Prediction => PREDICTION,
-            Self::Attributions => ATTRIBUTION,
-            Self::FeatureTimestamps => AGE,
-            Self::Tags => "",
-            Self::Outcome => OUTCOME,
-        }
-    }
-
-    pub fn may_be_bare(self) -> bool {
-        matches!(self, Self::Prediction | Self::Outcome)
-    }
-}
 
 #[derive(Debug)]
 pub struct Draft<'n> {
@@ -86,7 +43,7 @@ pub struct Draft<'n> {
 impl<'n> Draft<'n> {
     pub fn new(kind: Kind, names: &'n mut Names) -> Self {
         names.begin();
-        let (numbers, categories) = names.expected;
+        let Spare { sections, numbers, categories } = std::mem::take(&mut names.spare);
         Self {
             kind,
             names,
@@ -98,9 +55,9 @@ impl<'n> Draft<'n> {
             timestamp: None,
             error: String::new(),
             trace_id: String::new(),
-            sections: Vec::new(),
-            numbers: Vec::with_capacity(numbers),
-            categories: Vec::with_capacity(categories),
+            sections,
+            numbers,
+            categories,
             vectors: Vec::new(),
             lists: Vec::new(),
             tags: Vec::new(),

@@ -4,9 +4,10 @@ use std::fmt;
 
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::draft::{Draft, Section, instant, no_instant};
+use super::draft::{Draft, instant, no_instant};
 use super::nonfinite;
 use super::scalar::{Scalar, Skipped};
+use super::section::Section;
 use super::values::Value;
 use crate::event::Kind;
 

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 
 use domain::signal::MAX_NAME_BYTES;
 
-use crate::event::Name;
+use super::section::Section;
+use crate::event::{Name, Prediction};
 
 /// Names kept at most: a few models' worth. Beyond it all are forgotten and learned again, so that no sender can fill
 /// the memory with names.
@@ -25,10 +26,18 @@ pub struct Names {
     next: usize,
     /// Whether a signal of this event was not where it was looked for; only then can one have come twice.
     irregular: bool,
-    /// How many numbers and categories the event before had: the next one mostly has as many.
-    pub(super) expected: (usize, usize),
+    /// The memory of the event before, empty, for the next one.
+    pub(super) spare: Spare,
     /// The name that is being read, as far as nesting has come: `feature.address.city`.
     pub(super) path: String,
+}
+
+/// Memory that every event needs, and none keeps.
+#[derive(Debug, Default)]
+pub(super) struct Spare {
+    pub sections: Vec<Section>,
+    pub numbers: Vec<(Name, f64)>,
+    pub categories: Vec<(Name, Name)>,
 }
 
 /// Why a text cannot be a name.
@@ -57,6 +66,15 @@ impl Names {
         self.next = 0;
         self.irregular = false;
         self.path.clear();
+    }
+
+    /// Takes back the memory of an event that is not needed any more.
+    pub(super) fn reuse(&mut self, event: Prediction) {
+        let Prediction { mut numbers, mut categories, .. } = event;
+        numbers.clear();
+        categories.clear();
+        self.spare.numbers = numbers;
+        self.spare.categories = categories;
     }
 
     /// Whether a signal may have come twice in this event.

@@ -232,6 +232,13 @@ proptest! {
             let body = Value::from(events.clone()).to_string();
             let decoded = predictions(body.as_bytes(), Framing::Json, &mut names, &rules()).expect("a body");
             prop_assert_eq!(decoded.events.len() + decoded.refused.len(), events.len());
+            let mut columns = Predictions::default();
+            let refused = predictions_into(body.as_bytes(), Framing::Json, &mut names, &rules(), &mut columns);
+            prop_assert_eq!(refused.expect("a body"), decoded.refused.clone());
+            // An id that was not sent is made anew each time.
+            let rows: Vec<Prediction> = columns.rows().zip(&decoded.events)
+                .map(|(row, event)| Prediction { id: event.id.clone(), ..row }).collect();
+            prop_assert_eq!(&rows, &decoded.events);
             for event in &decoded.events {
                 let names: Vec<&str> = event.numbers.iter().map(|(name, _)| name.as_str())
                     .chain(event.categories.iter().map(|(name, _)| name.as_str())).collect();

@@ -5,8 +5,10 @@ use std::fmt;
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
-use super::draft::{Draft, Section};
+use super::array::Array;
+use super::draft::Draft;
 use super::scalar::{Scalar, Skipped};
+use super::section::Section;
 
 /// Reads the value at the draft's present path.
 pub struct Value<'d, 'n> {
@@ -128,29 +130,5 @@ impl Visitor<'_> for Key<'_> {
         }
         self.path.push_str(key);
         Ok(())
-    }
-}
-
-/// What the items of an array turned out to be.
-#[derive(Debug, Default)]
-pub struct Array {
-    pub numbers: Vec<f32>,
-    pub texts: Vec<String>,
-    /// What was neither a number nor a string.
-    pub bad: Option<&'static str>,
-}
-
-impl Array {
-    fn push(&mut self, item: Scalar<'_>) {
-        match item {
-            Scalar::Number(value) => self.numbers.push(value as f32),
-            Scalar::Text(text) => match super::nonfinite::number(&text) {
-                Some(value) => self.numbers.push(value as f32),
-                None => self.texts.push(text.into_owned()),
-            },
-            // A gap in an embedding.
-            Scalar::Null => self.numbers.push(f32::NAN),
-            other => self.bad = self.bad.or(Some(other.kind())),
-        }
     }
 }

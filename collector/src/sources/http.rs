@@ -22,9 +22,10 @@ use self::answer::{Accepted, Refusal};
 use self::auth::{Allowed, Tokens};
 use crate::config::{Config, Limits, Scope};
 use crate::decode::{self, Decoded, Names, Refused, Rules, Unreadable};
-use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
+use crate::event::{Kind, Name, Outcome, Rejection, cut_payload};
 use crate::intake::Intake;
-use crate::queue::{NotStored, Queue};
+use crate::predictions::Predictions;
+use crate::queue::{Gather, NotStored, Queue};
 
 /// The name under which events of this source are stored.
 pub const SOURCE: &str = "http";
@@ -32,9 +33,9 @@ pub const SOURCE: &str = "http";
 /// Where events go.
 #[derive(Clone)]
 pub struct Queues {
-    pub predictions: Queue<Prediction>,
-    pub outcomes: Queue<Outcome>,
-    pub rejections: Queue<Rejection>,
+    pub predictions: Queue<Predictions>,
+    pub outcomes: Queue<Vec<Outcome>>,
+    pub rejections: Queue<Vec<Rejection>>,
 }
 
 /// All that the handlers share.
@@ -110,40 +111,44 @@ impl Http {
 }
 
 async fn predictions(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
-    let door =
-        Door { kind: Kind::Prediction, scope: Scope::Predictions, queue: |http| &http.queues.predictions };
-    door.take(&http, request, decode::predictions).await
+    let decode: Decode<Predictions> = |body, framing, names, rules| {
+        let mut events = Predictions::default();
+        let refused = decode::predictions_into(body, framing, names, rules, &mut events)?;
+        Ok((events, refused))
+    };
+    let queue = |http: &Http| http.queues.predictions.clone();
+    Door { kind: Kind::Prediction, scope: Scope::Predictions, queue, decode }.take(&http, request).await
 }
 
 async fn outcomes(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
-    let door = Door { kind: Kind::Outcome, scope: Scope::Outcomes, queue: |http| &http.queues.outcomes };
-    door.take(&http, request, decode::outcomes).await
+    let decode: Decode<Vec<Outcome>> = |body, framing, names, rules| {
+        let Decoded { events, refused } = decode::outcomes(body, framing, names, rules)?;
+        Ok((events, refused))
+    };
+    let queue = |http: &Http| http.queues.outcomes.clone();
+    Door { kind: Kind::Outcome, scope: Scope::Outcomes, queue, decode }.take(&http, request).await
 }
 
 /// How one kind of event is taken.
-struct Door<E> {
+struct Door<B> {
     kind: Kind,
     scope: Scope,
-    queue: fn(&Http) -> &Queue<E>,
+    queue: fn(&Http) -> Queue<B>,
+    decode: Decode<B>,
 }
 
-type Decode<E> = fn(&[u8], decode::Framing, &mut Names, &Rules) -> Result<Decoded<E>, Unreadable>;
+type Decode<B> = fn(&[u8], decode::Framing, &mut Names, &Rules) -> Result<(B, Vec<Refused>), Unreadable>;
 
-impl<E: Send + 'static> Door<E> {
+impl<B: Gather> Door<B> {
     #[tracing::instrument(skip_all, fields(kind = self.kind.name(), request_id = auth::request_id(&request)))]
-    async fn take(&self, http: &Arc<Http>, request: Request<Body>, decode: Decode<E>) -> Response {
-        let outcome = self.accept(http, request, decode).await;
+    async fn take(&self, http: &Arc<Http>, request: Request<Body>) -> Response {
+        let outcome = self.accept(http, request).await;
         let response = answer::response(outcome);
         http.intake.metrics().answered(response.status().as_u16());
         response
     }
 
-    async fn accept(
-        &self,
-        http: &Arc<Http>,
-        request: Request<Body>,
-        decode: Decode<E>,
-    ) -> Result<Accepted, Refusal> {
+    async fn accept(&self, http: &Arc<Http>, request: Request<Body>) -> Result<Accepted, Refusal> {
         let allowed = http.tokens.check(request.headers(), self.scope)?;
         // What cannot be stored soon is not even read: the sender keeps it.
         if let Some(away) = http.intake.store_health().away_for() {
@@ -154,12 +159,12 @@ impl<E: Send + 'static> Door<E> {
         let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
         let rules = http.rules(allowed);
         let work = {
-            let (http, rules) = (http.clone(), rules.clone());
+            let (http, rules, decode) = (http.clone(), rules.clone(), self.decode);
             move || understand(&http, packed, form, &rules, decode)
         };
         let (bytes, room, decoded) = work_where_it_fits(work).await?;
         match decoded {
-            Ok(decoded) => self.store(http, rules, decoded, bytes, room).await,
+            Ok((events, refused)) => self.store(http, rules, events, refused, bytes, room).await,
             Err((unreadable, payload)) => {
                 let whole = unreadable_rejection(self.kind, &rules, &unreadable, payload);
                 self.wait(http, http.queues.rejections.submit(vec![whole], bytes, Some(room))).await?;
@@ -173,18 +178,19 @@ impl<E: Send + 'static> Door<E> {
         &self,
         http: &Http,
         rules: Rules,
-        decoded: Decoded<E>,
+        events: B,
+        refused: Vec<Refused>,
         bytes: usize,
         room: OwnedSemaphorePermit,
     ) -> Result<Accepted, Refusal> {
-        let Decoded { events, refused } = decoded;
-        let accepted = events.len();
+        let accepted = events.rows();
         let rejections: Vec<Rejection> =
             refused.iter().map(|refused| refused.rejection(self.kind, &rules)).collect();
         // Both at once; the room is given back when the events are stored, or with the answer where there are none.
         let (room, held) = if accepted > 0 { (Some(room), None) } else { (None, Some(room)) };
+        let queue = (self.queue)(http);
         let stored = futures_util::future::try_join(
-            (self.queue)(http).submit(events, bytes, room),
+            queue.submit(events, bytes, room),
             http.queues.rejections.submit(rejections, 0, held),
         );
         self.wait(http, stored).await?;
@@ -205,25 +211,27 @@ impl<E: Send + 'static> Door<E> {
     }
 }
 
-type Understood<E> = Result<(usize, OwnedSemaphorePermit, Result<Decoded<E>, (Unreadable, String)>), Refusal>;
+/// How many bytes a body has unpacked, the room that they take, and its events, or why there are none.
+type Understood<B> =
+    Result<(usize, OwnedSemaphorePermit, Result<(B, Vec<Refused>), (Unreadable, String)>), Refusal>;
 
 /// Unpacks and decodes a body.
-fn understand<E>(
+fn understand<B>(
     http: &Http,
     packed: body::Packed,
     form: body::Form,
     rules: &Rules,
-    decode: Decode<E>,
-) -> Understood<E> {
+    decode: Decode<B>,
+) -> Understood<B> {
     let body::Unpacked { text, room } = packed.unpack(&form, &http.limits, &http.room)?;
     http.intake.metrics().waiting(http.limits.waiting_bytes - http.room.available_permits() * 1_024);
     let decoded = http.with_names(|names| decode(&text, form.framing, names, rules));
     Ok((text.len(), room, decoded.map_err(|unreadable| (unreadable, cut_payload(&text)))))
 }
 
-async fn work_where_it_fits<E: Send + 'static>(
-    work: impl FnOnce() -> Understood<E> + Send + 'static,
-) -> Understood<E> {
+async fn work_where_it_fits<B: Gather>(
+    work: impl FnOnce() -> Understood<B> + Send + 'static,
+) -> Understood<B> {
     match tokio::task::spawn_blocking(work).await {
         Ok(outcome) => outcome,
         Err(error) => std::panic::resume_unwind(error.into_panic()),

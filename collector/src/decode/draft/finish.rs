@@ -3,7 +3,8 @@
 use domain::contract::DEFAULT_ENVIRONMENT;
 use domain::time::Instant;
 
-use super::{Draft, Section};
+use super::Draft;
+use crate::decode::section::Section;
 use crate::decode::{Problem, Rules};
 use crate::event::{Name, Outcome, Prediction};
 use crate::guard::{Broken, Carried, KeptOut, Marks};
@@ -19,7 +20,8 @@ impl Draft<'_> {
         let age = |at: Instant| timestamp.millis().saturating_sub(at.millis()) as f64 / 1_000.0;
         self.numbers.extend(ages.into_iter().map(|(name, at)| (name, age(at))));
         self.find_twins();
-        self.names.expected = (self.numbers.len(), self.categories.len());
+        self.sections.clear();
+        self.names.spare.sections = std::mem::take(&mut self.sections);
         let environment = match self.environment.take() {
             Some(environment) => Some(environment),
             None => self.name("environment", DEFAULT_ENVIRONMENT),

@@ -2,7 +2,7 @@
 //! ones.
 //!
 //! Reading order: [`mapping`] says what the columns mean, [`args`] is the command line, [`plan`] is what both come to.
-//! [`source`] reads rows of [`cell`]s; [`bind`] makes events of them, [`events`] does so for every format. [`survey`] is
+//! [`source`] reads [`row`]s of [`cell`]s; [`bind`] makes events of them, [`events`] does so for every format. [`survey`] is
 //! the first pass, from whose [`sample`]s the [`grids`] are made; [`load`](mod@load) is the second, and [`report`] says
 //! what came of it.
 
@@ -21,6 +21,7 @@ mod parquet_rows;
 pub mod plan;
 pub mod progress;
 pub mod report;
+pub mod row;
 pub mod sample;
 pub mod source;
 pub mod survey;

@@ -15,7 +15,8 @@ use domain::signal::{AGE, ATTRIBUTION, FEATURE, LATENCY, OUTCOME, PREDICTION};
 use domain::time::Instant;
 
 use super::mapping::Mapping;
-use super::source::{Column, Row, Source, Stated};
+use super::row::{Column, Row, Stated};
+use super::source::Source;
 use crate::decode::Names;
 use crate::event::{Kind, Name, Outcome, Prediction};
 

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use csv::{Reader, ReaderBuilder, StringRecord};
 
 use super::cell::Cell;
-use super::source::{BadRow, Column, Row, Stated};
+use super::row::{BadRow, Column, Row, Stated};
 
 pub struct CsvRows {
     reader: Reader<Box<dyn Read + Send>>,

@@ -9,7 +9,8 @@ use super::bind::{Binder, Bound, Reading, Refusal, Stamp};
 use super::cell::Cell;
 use super::native::Native;
 use super::plan::Plan;
-use super::source::{BadRow, Column, Format, Row, Rows};
+use super::row::{BadRow, Column, Row};
+use super::source::{Format, Rows};
 use crate::event::{Kind, Name, Outcome, Prediction, cut_payload};
 use crate::guard::{Broken, Carried, Guards, KeptOut};
 

@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 use super::cell::Cell;
 use super::lines::Lines;
-use super::source::{BadRow, Column, Row, Stated};
+use super::row::{BadRow, Column, Row, Stated};
 
 pub struct NdjsonRows {
     lines: Lines,

@@ -12,7 +12,7 @@ use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchR
 use parquet::file::reader::ChunkReader;
 
 use super::cell::Cell;
-use super::source::{Column, Row, Stated};
+use super::row::{Column, Row, Stated};
 
 /// Rows decoded at a time: large enough that decoding is columnar, small enough that wide rows fit.
 const ROWS_AT_A_TIME: usize = 4_096;

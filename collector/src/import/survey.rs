@@ -11,8 +11,9 @@ use super::cell::number_of;
 use super::events::Events;
 use super::plan::Plan;
 use super::progress::{Observer, Stage};
+use super::row::Stated;
 use super::sample::Sample;
-use super::source::{Format, Stated};
+use super::source::Format;
 use crate::event::{Name, Prediction};
 
 /// What the first pass found.

@@ -6,6 +6,7 @@
 
 mod cells;
 mod column;
+mod search;
 
 use std::sync::Arc;
 

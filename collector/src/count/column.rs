@@ -1,5 +1,6 @@
 //! The values of one signal in a batch, and how they are counted: placed in bins once, then counted per division.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use domain::grid::{Bin, Bins};
 use sql::grids::StoredGrid;
 
 use super::cells::View;
+use super::search::Search;
 use super::{CountRow, MomentRow, Tally};
 
 #[derive(Debug)]
@@ -16,14 +18,24 @@ pub struct Column {
     pub grid: Option<Arc<StoredGrid>>,
     /// How many events carry the signal.
     pub carried: u64,
-    /// Positions of the events that carry a number, with the numbers.
-    number_rows: Vec<u32>,
+    /// The numbers, with the positions of the events that carry them.
     numbers: Vec<f64>,
-    /// Positions of all events that carry the signal, each with its bin; empty without a grid.
+    number_rows: Rows,
+    /// Their bins; empty without a grid.
+    number_bins: Vec<u16>,
+    /// Positions of the events that carry a text, each with its bin; empty without a grid.
     rows: Vec<u32>,
     bins: Vec<u16>,
     /// Bins of the categories met so far, by their number in the batch.
     category_bins: HashMap<u32, u16>,
+}
+
+/// Positions of events, ascending.
+#[derive(Debug)]
+enum Rows {
+    /// From the first on without a gap, which is most signals' case.
+    Dense,
+    Some(Vec<u32>),
 }
 
 impl Column {
@@ -32,8 +44,9 @@ impl Column {
             signal,
             grid,
             carried: 0,
-            number_rows: Vec::new(),
             numbers: Vec::new(),
+            number_rows: Rows::Dense,
+            number_bins: Vec::new(),
             rows: Vec::new(),
             bins: Vec::new(),
             category_bins: HashMap::new(),
@@ -42,11 +55,15 @@ impl Column {
 
     pub fn push_number(&mut self, row: u32, value: f64, expected: usize) {
         if self.numbers.is_empty() {
-            self.number_rows.reserve(expected);
             self.numbers.reserve(expected);
         }
         self.carried += 1;
-        self.number_rows.push(row);
+        let before = self.numbers.len() as u32;
+        match &mut self.number_rows {
+            Rows::Dense if row == before => {}
+            Rows::Dense => self.number_rows = Rows::Some((0..before).chain([row]).collect()),
+            Rows::Some(rows) => rows.push(row),
+        }
         self.numbers.push(value);
     }
 
@@ -68,17 +85,26 @@ impl Column {
     /// Places the numbers in their bins, all at once: the edges then stay in the nearest cache.
     pub fn place(&mut self) {
         let Some(stored) = &self.grid else { return };
-        self.rows.extend_from_slice(&self.number_rows);
         match &stored.grid.bins {
-            Bins::Numbers(edges) => self.bins.extend(self.numbers.iter().map(|value| {
-                if value.is_finite() {
-                    Bin::FIRST_VALUE.0 + edges.position(*value) as u16
-                } else {
-                    Bin::INVALID.0
-                }
-            })),
-            Bins::Categories(_) => self.bins.resize(self.rows.len(), Bin::INVALID.0),
+            Bins::Numbers(edges) => Search::of(edges).place(&self.numbers, &mut self.number_bins),
+            Bins::Categories(_) => self.number_bins.resize(self.numbers.len(), Bin::INVALID.0),
         }
+    }
+
+    /// The cell of each number, in their order.
+    fn number_cells<'v>(&self, view: &'v View) -> Cow<'v, [u32]> {
+        match &self.number_rows {
+            Rows::Dense => Cow::Borrowed(&view.cell_of[..self.numbers.len()]),
+            Rows::Some(rows) => rows.iter().map(|row| view.cell_of[*row as usize]).collect(),
+        }
+    }
+
+    /// The cell and the bin of every value.
+    fn placed(&self, view: &View, mut each: impl FnMut(u32, u16)) {
+        let cells = self.number_cells(view);
+        cells.iter().zip(&self.number_bins).for_each(|(cell, bin)| each(*cell, *bin));
+        let texts = self.rows.iter().zip(&self.bins);
+        texts.for_each(|(row, bin)| each(view.cell_of[*row as usize], *bin));
     }
 
     /// Adds the counts and moments of this signal over the cells of `view`.
@@ -99,8 +125,10 @@ impl Column {
 
     fn count_densely(&self, stored: &StoredGrid, width: usize, view: &View, tally: &mut Tally) {
         let mut counters = vec![0_u32; view.cells.len() * width];
-        for (row, bin) in self.rows.iter().zip(&self.bins) {
-            counters[view.cell_of[*row as usize] as usize * width + usize::from(*bin)] += 1;
+        if view.cells.len() == 1 {
+            self.number_bins.iter().chain(&self.bins).for_each(|bin| counters[usize::from(*bin)] += 1);
+        } else {
+            self.placed(view, |cell, bin| counters[cell as usize * width + usize::from(bin)] += 1);
         }
         for (cell, counters) in view.cells.iter().zip(counters.chunks_exact_mut(width)) {
             let carried: i64 = counters.iter().map(|n| i64::from(*n)).sum();
@@ -122,12 +150,11 @@ impl Column {
 
     fn count_sparsely(&self, stored: &StoredGrid, view: &View, tally: &mut Tally) {
         let mut missing: Vec<i64> = view.cells.iter().map(|cell| cell.events).collect();
-        let mut keys: Vec<u64> = Vec::with_capacity(self.rows.len());
-        for (row, bin) in self.rows.iter().zip(&self.bins) {
-            let cell = view.cell_of[*row as usize];
+        let mut keys: Vec<u64> = Vec::with_capacity(self.number_bins.len() + self.bins.len());
+        self.placed(view, |cell, bin| {
             missing[cell as usize] -= 1;
-            keys.push(u64::from(cell) << 16 | u64::from(*bin));
-        }
+            keys.push(u64::from(cell) << 16 | u64::from(bin));
+        });
         keys.sort_unstable();
         let mut add = |cell: usize, bin: Bin, n: i64| {
             let cell = &view.cells[cell];
@@ -150,9 +177,9 @@ impl Column {
 
     fn add_moments(&self, view: &View, tally: &mut Tally) {
         let mut sums = vec![Moments::default(); view.cells.len()];
-        for (row, value) in self.number_rows.iter().zip(&self.numbers).filter(|(_, value)| value.is_finite())
-        {
-            sums[view.cell_of[*row as usize] as usize].add(*value);
+        let cells = self.number_cells(view);
+        for (cell, value) in cells.iter().zip(&self.numbers).filter(|(_, value)| value.is_finite()) {
+            sums[*cell as usize].add(*value);
         }
         let summed = view.cells.iter().zip(sums).filter(|(_, moments)| moments.n > 0);
         tally.moments.extend(summed.map(|(cell, moments)| MomentRow {

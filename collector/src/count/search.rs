@@ -1,0 +1,82 @@
+//! Finds the bins of many numbers at once: eight binary searches step by step side by side, without a branch that depends on
+//! a value, so that none waits for another.
+
+use domain::grid::{Bin, Edges};
+
+/// Searches at once: as many as the processor keeps under way.
+const ABREAST: usize = 8;
+
+/// Edges laid out for the search: a power of two of them less one, filled up with infinity.
+#[derive(Debug)]
+pub struct Search {
+    edges: Vec<f64>,
+    /// Half the power of two; the first step.
+    half: usize,
+}
+
+impl Search {
+    pub fn of(edges: &Edges) -> Self {
+        let size = (edges.as_slice().len() + 1).next_power_of_two();
+        let mut padded = edges.as_slice().to_vec();
+        padded.resize(size - 1, f64::INFINITY);
+        Self { edges: padded, half: size / 2 }
+    }
+
+    /// Adds the bin of each number to `bins`: that of [`Edges::position`], or *invalid*.
+    pub fn place(&self, numbers: &[f64], bins: &mut Vec<u16>) {
+        bins.reserve(numbers.len());
+        let (abreast, rest) = numbers.as_chunks::<ABREAST>();
+        for numbers in abreast {
+            let positions = self.positions(*numbers);
+            bins.extend(numbers.iter().zip(positions).map(|(number, position)| bin(*number, position)));
+        }
+        for number in rest {
+            let [position] = self.positions([*number]);
+            bins.push(bin(*number, position));
+        }
+    }
+
+    /// How many edges lie below each number.
+    fn positions<const N: usize>(&self, numbers: [f64; N]) -> [usize; N] {
+        let mut positions = [0; N];
+        let mut step = self.half;
+        while step > 0 {
+            for (position, number) in positions.iter_mut().zip(numbers) {
+                *position += if self.edges[*position + step - 1] < number { step } else { 0 };
+            }
+            step /= 2;
+        }
+        positions
+    }
+}
+
+fn bin(number: f64, position: usize) -> u16 {
+    if number.is_finite() { Bin::FIRST_VALUE.0 + position as u16 } else { Bin::INVALID.0 }
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::grid::{Bins, Grid};
+    use domain::time::Instant;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn every_number_has_the_bin_that_its_grid_says(
+            sample in prop::collection::vec(-5.0..5.0_f64, 0..300),
+            others in prop::collection::vec(prop::num::f64::ANY, 0..40)
+        ) {
+            let edges = Edges::of_sample(sample.clone());
+            let search = Search::of(&edges);
+            let on_edges = edges.as_slice().to_vec();
+            let numbers: Vec<f64> = sample.into_iter().chain(others).chain(on_edges).collect();
+            let grid = Grid::new("m", "x", Instant::EPOCH, Bins::Numbers(edges));
+            let mut bins = Vec::new();
+            search.place(&numbers, &mut bins);
+            let expected: Vec<u16> = numbers.iter().map(|number| grid.bin_of_number(*number).0).collect();
+            prop_assert_eq!(bins, expected);
+        }
+    }
+}

@@ -114,7 +114,7 @@ async fn predictions(State(http): State<Arc<Http>>, request: Request<Body>) -> R
     let decode: Decode<Predictions> = |body, framing, names, rules| {
         let mut events = Predictions::default();
         let refused = decode::predictions_into(body, framing, names, rules, &mut events)?;
-        Ok((events, refused))
+        Ok(Taken { events, refused })
     };
     let queue = |http: &Http| http.queues.predictions.clone();
     Door { kind: Kind::Prediction, scope: Scope::Predictions, queue, decode }.take(&http, request).await
@@ -123,7 +123,7 @@ async fn predictions(State(http): State<Arc<Http>>, request: Request<Body>) -> R
 async fn outcomes(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
     let decode: Decode<Vec<Outcome>> = |body, framing, names, rules| {
         let Decoded { events, refused } = decode::outcomes(body, framing, names, rules)?;
-        Ok((events, refused))
+        Ok(Taken { events, refused })
     };
     let queue = |http: &Http| http.queues.outcomes.clone();
     Door { kind: Kind::Outcome, scope: Scope::Outcomes, queue, decode }.take(&http, request).await
@@ -137,7 +137,13 @@ struct Door<B> {
     decode: Decode<B>,
 }
 
-type Decode<B> = fn(&[u8], decode::Framing, &mut Names, &Rules) -> Result<(B, Vec<Refused>), Unreadable>;
+/// What was understood of a body, gathered as it is stored.
+struct Taken<B> {
+    events: B,
+    refused: Vec<Refused>,
+}
+
+type Decode<B> = fn(&[u8], decode::Framing, &mut Names, &Rules) -> Result<Taken<B>, Unreadable>;
 
 impl<B: Gather> Door<B> {
     #[tracing::instrument(skip_all, fields(kind = self.kind.name(), request_id = auth::request_id(&request)))]
@@ -164,7 +170,7 @@ impl<B: Gather> Door<B> {
         };
         let (bytes, room, decoded) = work_where_it_fits(work).await?;
         match decoded {
-            Ok((events, refused)) => self.store(http, rules, events, refused, bytes, room).await,
+            Ok(taken) => self.store(http, rules, taken, bytes, room).await,
             Err((unreadable, payload)) => {
                 let whole = unreadable_rejection(self.kind, &rules, &unreadable, payload);
                 self.wait(http, http.queues.rejections.submit(vec![whole], bytes, Some(room))).await?;
@@ -178,11 +184,11 @@ impl<B: Gather> Door<B> {
         &self,
         http: &Http,
         rules: Rules,
-        events: B,
-        refused: Vec<Refused>,
+        taken: Taken<B>,
         bytes: usize,
         room: OwnedSemaphorePermit,
     ) -> Result<Accepted, Refusal> {
+        let Taken { events, refused } = taken;
         let accepted = events.rows();
         let rejections: Vec<Rejection> =
             refused.iter().map(|refused| refused.rejection(self.kind, &rules)).collect();
@@ -212,8 +218,7 @@ impl<B: Gather> Door<B> {
 }
 
 /// How many bytes a body has unpacked, the room that they take, and its events, or why there are none.
-type Understood<B> =
-    Result<(usize, OwnedSemaphorePermit, Result<(B, Vec<Refused>), (Unreadable, String)>), Refusal>;
+type Understood<B> = Result<(usize, OwnedSemaphorePermit, Result<Taken<B>, (Unreadable, String)>), Refusal>;
 
 /// Unpacks and decodes a body.
 fn understand<B>(

@@ -173,7 +173,10 @@ async fn stream(store: Store, context: Context, stop: Arc<AtomicBool>) -> u64 {
     while !stop.load(Ordering::SeqCst) {
         let now = context.clock.now();
         let event = |n: u64| live_event(sent + n, first.saturating_add(Duration::from_secs(n)), now);
-        intake.insert((0..200).map(event).collect(), &format!("live-{sent}")).await.expect("stored");
+        intake
+            .insert((0..200).map(event).collect::<Vec<_>>(), &format!("live-{sent}"))
+            .await
+            .expect("stored");
         sent += 200;
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

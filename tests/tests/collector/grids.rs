@@ -224,7 +224,7 @@ fn left_behind(events: usize, ago: Duration) -> TempDir {
         marks: None,
     };
     let events: Vec<Prediction> = (0..events).map(event).collect();
-    let counted = collector::batch::predictions(&events, &Known::default()).expect("columns");
+    let counted = collector::batch::predictions(events.into(), &Known::default()).expect("columns");
     let bytes = sql::store::arrow_stream(&counted.batch).expect("bytes");
     let folder = tempfile::tempdir().expect("a folder");
     std::fs::write(folder.path().join("0001.intake.arrow"), bytes).expect("written");

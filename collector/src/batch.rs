@@ -181,8 +181,7 @@ fn breach_columns(events: &Predictions, streams: &[Stream]) -> Vec<ArrayRef> {
         }
     }
     let all = || broken.iter().flatten();
-    let lengths =
-        streams.iter().zip(&broken).map(|(stream, broken)| (stream.rows[0] as usize, broken.len()));
+    let lengths = streams.iter().zip(&broken).map(|(stream, broken)| (stream.rows[0] as usize, broken.len()));
     let offsets = columns::offsets_on_rows(events.len(), lengths);
     let parts: Vec<ArrayRef> = vec![
         Arc::new(StringArray::from_iter_values(all().map(|((rule, _), _)| rule.as_str()))),

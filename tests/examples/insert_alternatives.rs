@@ -60,6 +60,7 @@ fn events(features: usize) -> Predictions {
         oldest: domain::time::Instant::EPOCH,
         newest: now,
         models: Vec::new(),
+        guards: Default::default(),
     };
     let mut events = Predictions::default();
     let refused = decode::predictions_into(

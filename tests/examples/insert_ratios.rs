@@ -57,6 +57,7 @@ async fn ready(store: &Store, lines: &str) -> anyhow::Result<Ready> {
         oldest: domain::time::Instant::EPOCH,
         newest: now,
         models: Vec::new(),
+        guards: Default::default(),
     };
     let mut events = Predictions::default();
     decode::predictions_into(lines.as_bytes(), Framing::Lines, &mut Names::default(), &rules, &mut events)?;

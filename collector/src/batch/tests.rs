@@ -75,7 +75,8 @@ fn of_events_that_are_only_counted_no_column_holds_a_value() {
         ..event("a", "1")
     };
     let Counted { batch, .. } =
-        predictions(vec![event("a", "0"), secret, event("a", "2")].into(), &Known::default()).expect("columns");
+        predictions(vec![event("a", "0"), secret, event("a", "2")].into(), &Known::default())
+            .expect("columns");
     for (name, kept) in [("numbers", 2), ("categories", 1), ("vectors", 1), ("lists", 1), ("tags", 1)] {
         let map = batch.column_by_name(name).expect("a column").as_map();
         let lengths: Vec<i32> = (0..3).map(|row| map.value_length(row)).collect();

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::contract::DEFAULT_ENVIRONMENT;
-use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
+use domain::evaluation::{Basis, Evaluation, Monitor, Severity, Subject, Verdict};
 use domain::time::{Instant, Interval};
 
 use crate::incidents::{HEARTBEAT, Incidents};
@@ -82,7 +82,7 @@ impl Heartbeat {
             n_baseline: 0,
             n_current: 0,
             verdict,
-            severity: Severity::of(Monitor::Analyzer, "", silent.as_secs_f64()),
+            severity: Severity::of(Monitor::Analyzer, "", silent.as_secs_f64(), Basis::Stated),
             since: if stalled { last } else { now },
             streak: 1,
             numbers: BTreeMap::new(),

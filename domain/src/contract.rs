@@ -59,6 +59,22 @@ pub struct Contract {
     pub watches: Vec<Watch>,
     /// A note that the pages show beside the model's name, such as what its data are.
     pub note: String,
+    /// How many pages a month chance may cause; the analyzer's own figure where none is stated.
+    pub false_pages_a_month: Option<f64>,
+    /// Stretches in which something was wrong, and from which nothing usual is learned. Acknowledged incidents are left
+    /// out without being named here.
+    pub known_bad: Vec<Bad>,
+}
+
+/// A stretch of time in which the model's data were not as they should be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Bad {
+    pub from: Rfc3339,
+    pub to: Rfc3339,
+    /// What was wrong, for people.
+    #[serde(default)]
+    pub why: String,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -87,6 +103,8 @@ pub struct Watch {
     /// How long after its end a window waits for late events.
     pub grace_s: u64,
     pub baseline: String,
+    /// What windows are compared with; see [`Watch::against`] for what holds where nothing is stated.
+    pub against: Option<Against>,
     /// Fewer events than this in a window are too little to say anything.
     pub least_events: u64,
     /// Windows that end at or before this instant are not looked at.
@@ -110,6 +128,7 @@ impl Default for Watch {
             step_s: schedule.step.as_secs(),
             grace_s: schedule.grace.as_secs(),
             baseline: baseline::INITIAL.to_owned(),
+            against: None,
             least_events: 200,
             from: None,
             until: None,
@@ -117,6 +136,60 @@ impl Default for Watch {
             monitors: Vec::new(),
             drift_floor: None,
         }
+    }
+}
+
+/// What the windows of a watch are compared with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
+pub enum Against {
+    /// The baseline that the watch names.
+    Named,
+    /// The last so many whole days before the window's own day.
+    Rolling { days: u32 },
+    /// The same hours of the last so many weeks; the same hours of all days where those are too few, then all hours.
+    SameHour { weeks: u32 },
+    /// The same minutes of one version, the champion; the window holds all other versions.
+    Version { version: String },
+    /// The same minutes of another environment.
+    Environment { environment: String },
+    /// A stretch of time.
+    Window { from: Rfc3339, to: Rfc3339 },
+}
+
+impl Against {
+    /// By default so many weeks say what is usual.
+    pub const WEEKS: u32 = 4;
+    /// Counts by the hour are kept for about a year.
+    const MOST_WEEKS: u32 = 52;
+
+    /// How a sentence calls it; empty for a named baseline, which has a name.
+    pub fn words(&self) -> String {
+        match self {
+            Self::Named => String::new(),
+            Self::Rolling { days } => format!("the last {days} days"),
+            Self::SameHour { weeks } => format!("the same hours of {weeks} weeks"),
+            Self::Version { version } => format!("version {version}"),
+            Self::Environment { environment } => format!("environment {environment}"),
+            Self::Window { from, to } => format!("{} to {}", from.0, to.0),
+        }
+    }
+
+    fn problem(&self) -> Option<&'static str> {
+        let wrong = match self {
+            Self::Named => false,
+            Self::Rolling { days } => return (*days == 0).then_some("needs days of at least 1, such as 28"),
+            Self::SameHour { weeks } => {
+                let is_wrong = !(2..=Self::MOST_WEEKS).contains(weeks);
+                return is_wrong.then_some("needs weeks between 2 and 52, such as 4");
+            }
+            Self::Version { version } => version.is_empty(),
+            Self::Environment { environment } => environment.is_empty(),
+            Self::Window { from, to } => {
+                return (from.0 >= to.0).then_some("needs a from that lies before its to");
+            }
+        };
+        wrong.then_some("needs the name of what windows are compared with")
     }
 }
 
@@ -142,6 +215,16 @@ impl Watch {
     /// Whether this watch looks at `monitor`.
     pub fn looks_at(&self, monitor: Monitor) -> bool {
         self.monitors.is_empty() || self.monitors.contains(&monitor)
+    }
+
+    /// What windows are compared with: what is stated; else a baseline that somebody named, or the same hours of past
+    /// weeks, for which the `initial` baseline stands in until there are enough of them.
+    pub fn against(&self) -> Against {
+        match &self.against {
+            Some(against) => against.clone(),
+            None if self.baseline != baseline::INITIAL => Against::Named,
+            None => Against::SameHour { weeks: Against::WEEKS },
+        }
     }
 
     pub fn schedule(&self) -> Schedule {
@@ -235,6 +318,12 @@ impl Contract {
                 return wrong("objectives.latency.limit_ms".to_owned(), "must be greater than 0");
             }
         }
+        if self.false_pages_a_month.is_some_and(|pages| !(pages.is_finite() && pages > 0.0)) {
+            return wrong("false_pages_a_month".to_owned(), "must be greater than 0, such as 1.0");
+        }
+        if let Some(index) = self.known_bad.iter().position(|bad| bad.from.0 >= bad.to.0) {
+            return wrong(format!("known_bad[{index}].to"), "must lie after its from");
+        }
         self.check_terms(model)?;
         self.check_watches(model)
     }
@@ -279,6 +368,9 @@ impl Contract {
             }
             if watch.window_s == 0 || watch.window_s % watch.step_s != 0 {
                 return wrong(key("window_s"), "must be a whole multiple of step_s");
+            }
+            if let Some(problem) = watch.against.as_ref().and_then(Against::problem) {
+                return wrong(key("against"), problem);
             }
             if watch.drift_floor.is_some_and(|floor| !(floor.is_finite() && floor > 0.0)) {
                 return wrong(key("drift_floor"), "must be greater than 0, such as 0.1");
@@ -343,6 +435,46 @@ mod tests {
             assert!(wrong(text).contains(expected), "{text}: {}", wrong(text));
         }
         assert!(toml::from_str::<Contract>("[signals.a]\ntype = \"text\"").is_err());
+    }
+
+    #[test]
+    fn what_windows_are_compared_with_can_be_stated_and_has_a_default() {
+        let watch = |text: &str| toml::from_str::<Watch>(text).expect("well-formed");
+        assert_eq!(watch("").against(), Against::SameHour { weeks: 4 });
+        assert_eq!(watch("baseline = \"winter\"").against(), Against::Named);
+        let stated = [
+            ("kind = \"named\"", Against::Named),
+            ("kind = \"rolling\", days = 14", Against::Rolling { days: 14 }),
+            ("kind = \"same_hour\", weeks = 8", Against::SameHour { weeks: 8 }),
+            ("kind = \"version\", version = \"7\"", Against::Version { version: "7".to_owned() }),
+            (
+                "kind = \"environment\", environment = \"staging\"",
+                Against::Environment { environment: "staging".to_owned() },
+            ),
+        ];
+        for (text, expected) in stated {
+            assert_eq!(watch(&format!("against = {{ {text} }}")).against(), expected);
+        }
+    }
+
+    #[test]
+    fn a_comparison_that_cannot_be_made_is_refused_by_its_key() {
+        let problem = |text: &str| {
+            let contract: Contract = toml::from_str(text).expect("well-formed");
+            contract.check("m").expect_err("it cannot be").to_string()
+        };
+        let watch = |against: &str| problem(&format!("[[watches]]\nagainst = {{ {against} }}"));
+        assert_eq!(
+            watch("kind = \"same_hour\", weeks = 1"),
+            "models.m.watches[0].against: needs weeks between 2 and 52, such as 4"
+        );
+        assert!(watch("kind = \"rolling\", days = 0").contains("days of at least 1"));
+        assert!(watch("kind = \"version\", version = \"\"").contains("needs the name"));
+        let window = "kind = \"window\", from = \"2026-03-02T00:00:00Z\", to = \"2026-03-01T00:00:00Z\"";
+        assert!(watch(window).contains("lies before its to"));
+        assert!(problem("false_pages_a_month = 0.0").starts_with("models.m.false_pages_a_month: must be"));
+        let bad = "[[known_bad]]\nfrom = \"2026-03-02T00:00:00Z\"\nto = \"2026-03-02T00:00:00Z\"";
+        assert!(problem(bad).starts_with("models.m.known_bad[0].to: must lie after"));
     }
 
     #[test]

@@ -105,6 +105,19 @@ impl Verdict {
     }
 }
 
+/// What a limit rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Basis {
+    /// What somebody stated: an objective, or a size from which it matters.
+    #[default]
+    Stated,
+    /// A law for what nobody has seen long enough: wide on purpose.
+    Assumed,
+    /// The subject's own healthy windows, over enough days.
+    Learned,
+}
+
 /// How much it matters: a page wakes somebody, a ticket waits for the morning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -124,15 +137,16 @@ impl Severity {
     }
 
     /// Movement alone is a ticket; what hurts is a page (DESIGN, "trust in a page"): data that stopped, a null
-    /// collapse (`value`, the rise of the missing share, above one half), a broken objective, lost performance, a moved prediction.
-    pub fn of(monitor: Monitor, signal: &str, value: f64) -> Self {
+    /// collapse (`value`, the rise of the missing share, above one half), a broken objective, lost performance, and a
+    /// moved prediction where `basis` says that it is known how much healthy windows vary.
+    pub fn of(monitor: Monitor, signal: &str, value: f64, basis: Basis) -> Self {
         let page = match monitor {
             Monitor::Silence
             | Monitor::Errors
             | Monitor::Latency
             | Monitor::Performance
             | Monitor::Analyzer => true,
-            Monitor::Drift => role(signal) == Role::Prediction,
+            Monitor::Drift => role(signal) == Role::Prediction && basis != Basis::Assumed,
             Monitor::Missing | Monitor::Invalid => value > 0.5 && role(signal) != Role::Attribution,
             Monitor::Unseen | Monitor::Traffic | Monitor::Staleness => false,
         };
@@ -338,10 +352,22 @@ mod tests {
 
     #[test]
     fn movement_is_a_ticket_and_consequence_is_a_page() {
-        assert_eq!(Severity::of(Monitor::Drift, "feature.temp", 9.9), Severity::Ticket);
-        assert_eq!(Severity::of(Monitor::Drift, "prediction.score", 0.3), Severity::Page);
-        assert_eq!(Severity::of(Monitor::Missing, "feature.temp", 0.2), Severity::Ticket);
-        assert_eq!(Severity::of(Monitor::Missing, "feature.temp", 0.98), Severity::Page);
-        assert_eq!(Severity::of(Monitor::Silence, "", 900.0), Severity::Page);
+        let severity = |monitor, signal, value| Severity::of(monitor, signal, value, Basis::Learned);
+        assert_eq!(severity(Monitor::Drift, "feature.temp", 9.9), Severity::Ticket);
+        assert_eq!(severity(Monitor::Drift, "prediction.score", 0.3), Severity::Page);
+        assert_eq!(severity(Monitor::Missing, "feature.temp", 0.2), Severity::Ticket);
+        assert_eq!(severity(Monitor::Missing, "feature.temp", 0.98), Severity::Page);
+        assert_eq!(severity(Monitor::Silence, "", 900.0), Severity::Page);
+    }
+
+    #[test]
+    fn nobody_is_paged_for_movement_before_it_is_known_what_is_usual() {
+        let severity = |monitor, signal, value| Severity::of(monitor, signal, value, Basis::Assumed);
+        assert_eq!(severity(Monitor::Drift, "prediction.score", 0.3), Severity::Ticket);
+        assert_eq!(
+            severity(Monitor::Missing, "feature.temp", 0.98),
+            Severity::Page,
+            "no chance explains that"
+        );
     }
 }

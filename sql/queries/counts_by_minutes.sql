@@ -7,6 +7,8 @@ WHERE model = {model:String} AND environment = {environment:String}
     AND minute >= toDateTime({start:Int64}, 'UTC') AND minute < toDateTime({end:Int64}, 'UTC')
     AND (empty({segments:Array(String)}) OR segment IN {segments:Array(String)})
     AND (empty({signals:Array(String)}) OR signal IN {signals:Array(String)})
+    AND (empty({versions:Array(String)}) OR version IN {versions:Array(String)})
+    AND NOT has({other_versions:Array(String)}, version)
 GROUP BY segment, signal, grid, at, bin
 HAVING n > 0
 ORDER BY segment, signal, grid, at, bin

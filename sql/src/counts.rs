@@ -25,6 +25,26 @@ pub struct Question {
     pub step_s: u32,
 }
 
+/// Whose events are counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Versions {
+    #[default]
+    All,
+    Only(String),
+    AllBut(String),
+}
+
+impl Versions {
+    /// Those that are wanted, empty for all, and those that are not.
+    fn lists(&self) -> [&[String]; 2] {
+        match self {
+            Self::All => [&[], &[]],
+            Self::Only(version) => [std::slice::from_ref(version), &[]],
+            Self::AllBut(version) => [&[], std::slice::from_ref(version)],
+        }
+    }
+}
+
 /// Hours are sixty times fewer rows, and are kept much longer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Resolution {
@@ -98,11 +118,24 @@ impl Store {
     ///
     /// Sums that a recount has corrected to nothing are left out.
     pub async fn counts(&self, question: &Question) -> Result<Vec<CountSeries>, Error> {
-        let query = question.bind(
-            self,
-            include_str!("../queries/counts_by_minutes.sql"),
-            include_str!("../queries/counts_by_hours.sql"),
-        );
+        self.counts_of(question, &Versions::All).await
+    }
+
+    /// The same of some versions.
+    pub async fn counts_of(
+        &self,
+        question: &Question,
+        versions: &Versions,
+    ) -> Result<Vec<CountSeries>, Error> {
+        let [wanted, others] = versions.lists();
+        let query = question
+            .bind(
+                self,
+                include_str!("../queries/counts_by_minutes.sql"),
+                include_str!("../queries/counts_by_hours.sql"),
+            )
+            .param("versions", wanted)
+            .param("other_versions", others);
         let mut series: Vec<CountSeries> = Vec::new();
         for batch in self.fetch_arrow("counts", query).await? {
             read_counts(&batch, &mut series);
@@ -112,11 +145,24 @@ impl Store {
 
     /// Moments by segment and signal over time, in that order.
     pub async fn moments(&self, question: &Question) -> Result<Vec<MomentPoint>, Error> {
-        let query = question.bind(
-            self,
-            include_str!("../queries/moments_by_minutes.sql"),
-            include_str!("../queries/moments_by_hours.sql"),
-        );
+        self.moments_of(question, &Versions::All).await
+    }
+
+    /// The same of some versions.
+    pub async fn moments_of(
+        &self,
+        question: &Question,
+        versions: &Versions,
+    ) -> Result<Vec<MomentPoint>, Error> {
+        let [wanted, others] = versions.lists();
+        let query = question
+            .bind(
+                self,
+                include_str!("../queries/moments_by_minutes.sql"),
+                include_str!("../queries/moments_by_hours.sql"),
+            )
+            .param("versions", wanted)
+            .param("other_versions", others);
         let batches = self.fetch_arrow("moments", query).await?;
         Ok(batches.iter().flat_map(read_moments).collect())
     }

@@ -3,7 +3,7 @@
 use clickhouse::Row;
 use domain::evaluation::UnknownWord;
 use domain::incident::{Finding, IncidentEvent};
-use domain::time::Instant;
+use domain::time::{Instant, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -27,6 +27,12 @@ pub(crate) struct EventRow {
     findings: String,
     until: Option<i64>,
     action: String,
+}
+
+#[derive(Row, Deserialize)]
+struct StretchRow {
+    since: i64,
+    until: i64,
 }
 
 impl From<&IncidentEvent> for EventRow {
@@ -109,6 +115,24 @@ impl Store {
             .param("incident", incident.unwrap_or_default());
         let rows: Vec<EventRow> = query.fetch_all().await?;
         rows.into_iter().map(IncidentEvent::try_from).collect()
+    }
+
+    /// The stretches of a model's acknowledged incidents, from their onset to their end; those that are open end never.
+    pub async fn acknowledged_stretches(
+        &self,
+        model: &str,
+        environment: &str,
+    ) -> Result<Vec<Interval>, Error> {
+        let query = self
+            .query(include_str!("../queries/acknowledged_stretches.sql"))
+            .param("model", model)
+            .param("environment", environment);
+        let rows: Vec<StretchRow> = query.fetch_all().await?;
+        let stretch = |row: &StretchRow| {
+            let end = if row.until > 0 { row.until } else { i64::MAX };
+            Interval::new(Instant::from_millis(row.since), Instant::from_millis(end))
+        };
+        Ok(rows.iter().map(stretch).collect())
     }
 
     /// Appends events, all or none. The same events again change nothing.

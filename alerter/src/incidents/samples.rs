@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use domain::evaluation::{Cause, Evaluation, Monitor, Severity, Subject, Verdict};
+use domain::evaluation::{Basis, Cause, Evaluation, Monitor, Severity, Subject, Verdict};
 use domain::incident::{EventKind, Finding, IncidentEvent, fold};
 use domain::time::{HOUR, Instant, Interval};
 
@@ -48,7 +48,7 @@ pub fn evaluation(subject: Subject, verdict: Verdict, first: u32, n: u32) -> Eva
     let start = Interval::ending_at(at(first), WINDOW).start;
     let statistic = if subject.monitor == Monitor::Drift { "psi" } else { "missing_share" };
     Evaluation {
-        severity: Severity::of(subject.monitor, &subject.signal, value),
+        severity: Severity::of(subject.monitor, &subject.signal, value, Basis::Learned),
         window: Interval::ending_at(at(n), WINDOW),
         baseline: "initial".to_owned(),
         statistic: statistic.to_owned(),

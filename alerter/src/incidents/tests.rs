@@ -5,7 +5,7 @@ mod laws;
 mod titles;
 
 use domain::action::{Action, ActionKind};
-use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
+use domain::evaluation::{Basis, Evaluation, Monitor, Severity, Subject, Verdict};
 use domain::incident::{EventKind, IncidentEvent, fold};
 use domain::time::{HOUR, Instant};
 
@@ -40,8 +40,12 @@ impl Course {
         let mut evaluation = evaluation(self.subject.clone(), verdict, (n + 1).saturating_sub(run.max(1)), n);
         if letters[n as usize] == b'*' {
             evaluation.value = 0.2 * f64::from((n * 7 + 3) % 11 + 1);
-            evaluation.severity =
-                Severity::of(evaluation.subject.monitor, &evaluation.subject.signal, evaluation.value);
+            evaluation.severity = Severity::of(
+                evaluation.subject.monitor,
+                &evaluation.subject.signal,
+                evaluation.value,
+                Basis::Learned,
+            );
         }
         Some(evaluation)
     }

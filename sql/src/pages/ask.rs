@@ -104,6 +104,8 @@ impl Ask {
             .integer("end", whole.end.seconds())
             .texts("segments", &question.segments)
             .texts("signals", &question.signals)
+            .texts("versions", &[])
+            .texts("other_versions", &[])
             .integer("step_s", step_s)
             .asked()
     }

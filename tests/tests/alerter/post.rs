@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::action::{Action, ActionKind};
 use domain::contract::{Contract, Watch};
 use domain::delivery::{Attempt, State};
-use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
+use domain::evaluation::{Basis, Evaluation, Monitor, Severity, Subject, Verdict};
 use domain::incident::{EventKind, IncidentEvent};
 use domain::time::{Clock, HOUR, Instant, Interval, MINUTE};
 use service::Context;
@@ -116,7 +116,7 @@ impl Harbour {
         let off = verdict.is_alarm();
         let value = if off { 1.0 } else { 0.002 };
         Evaluation {
-            severity: Severity::of(subject.monitor, &subject.signal, value),
+            severity: Severity::of(subject.monitor, &subject.signal, value, Basis::Learned),
             window,
             baseline: "initial".to_owned(),
             statistic: "missing_share".to_owned(),

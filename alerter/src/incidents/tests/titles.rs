@@ -18,7 +18,7 @@ fn a_title_speaks_of_the_worst_also_when_it_gets_better() {
     let missing = |n, value: f64, verdict| {
         let mut evaluation = evaluation(subject(Monitor::Missing, TEMP, "origin=JFK"), verdict, 0, n);
         evaluation.value = value;
-        evaluation.severity = Severity::of(Monitor::Missing, TEMP, value);
+        evaluation.severity = Severity::of(Monitor::Missing, TEMP, value, Basis::Learned);
         evaluation
     };
     let mut incidents = Incidents::new(rules());

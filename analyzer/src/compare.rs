@@ -163,8 +163,11 @@ impl Comparison<'_> {
             words::events(pair.current.n())
         );
         let what = if self.grid.is_numeric() { self.means() } else { self.category(pair) };
-        if value <= limit.threshold {
+        if value <= limit.recovery {
             return format!("{name} is as in the baseline: {measured}");
+        }
+        if value <= limit.threshold {
+            return format!("{name} is close to its limit: {measured}");
         }
         match (slip, what) {
             (Some(slip), what) => format!("{name} {}{}, {measured}", slip.sentence(), with_comma(&what)),
@@ -229,13 +232,6 @@ impl Comparison<'_> {
         if let Some(slip) = slip {
             all.extend(numbers([("unit_factor", slip.factor), ("unit_offset", slip.offset)]));
         }
-        if let Some(spread) = self.healthy.drift {
-            all.extend(numbers([
-                ("healthy_windows", f64::from(spread.windows)),
-                ("healthy_mean", spread.mean),
-                ("healthy_greatest", spread.greatest),
-            ]));
-        }
         all
     }
 }
@@ -265,4 +261,43 @@ fn outside(pair: &Pair) -> f64 {
     let last = counts.iter().rposition(occupied).unwrap_or(0);
     let inside: u64 = pair.current.counts()[first..=last].iter().sum();
     1.0 - inside as f64 / pair.current.n() as f64
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::grid::Edges;
+    use domain::time::{HOUR, Instant};
+
+    use super::*;
+    use crate::config::Config;
+
+    /// What is said of a window whose last bin holds so many more values.
+    fn said(more: u64) -> Finding {
+        let edges = Edges::try_from(vec![1.0, 2.0, 3.0]).expect("ascending");
+        let grid = Grid::new("m", "feature.x", Instant::EPOCH, Bins::Numbers(edges));
+        let counts = |last: u64| {
+            Counts::of([(Bin(3), 50_000), (Bin(4), 50_000), (Bin(5), 50_000), (Bin(6), 50_000 + last)])
+        };
+        let baseline = SignalBaseline { counts: counts(0), ..SignalBaseline::default() };
+        let comparison = Comparison {
+            signal: "feature.x",
+            segment: "",
+            grid: &grid,
+            baseline: &baseline,
+            current: &Counted { counts: counts(more), ..Counted::default() },
+            healthy: Healthy::default(),
+            least_events: 200,
+        };
+        let findings = comparison.findings(&Limits::shared_over(&Config::default(), 10, HOUR));
+        findings.into_iter().find(|finding| finding.monitor == Monitor::Drift).expect("drift")
+    }
+
+    #[test]
+    fn what_lies_between_recovery_and_limit_is_not_as_in_the_baseline() {
+        let (same, close, moved) = (said(0), said(42_000), said(60_000));
+        assert!(same.facts.starts_with("x is as in the baseline: PSI 0.00"), "{}", same.facts);
+        assert!(close.value > close.limit.recovery && close.value < close.limit.threshold, "{close:?}");
+        assert!(close.facts.starts_with("x is close to its limit: PSI 0.0"), "{}", close.facts);
+        assert!(moved.facts.starts_with("x moved"), "{}", moved.facts);
+    }
 }

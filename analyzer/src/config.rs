@@ -5,6 +5,8 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
+use crate::shard::Shard;
+
 /// The section `[analyzer]`. One that was read holds: what [`Config::check`] refuses is refused in reading.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default, remote = "Self")]
@@ -13,10 +15,14 @@ pub struct Config {
     pub listen: String,
     /// How often the analyzer looks whether a window has closed.
     pub tick_s: u64,
-    /// How many false alarms a month all signals and segments of a model may cause together under the noise law.
-    pub false_alarms_a_month: f64,
+    /// The budget: how many false pages a month a model may cause, over all that may page and all segments.
+    pub false_pages_a_month: f64,
+    /// The same for tickets.
+    pub false_tickets_a_month: f64,
     /// How much wider healthy windows vary than independent rows would (METHODS 1.2 and 12(8)), until it is learned.
     pub phi: f64,
+    /// So many days of a model must have been seen before it is known how its healthy windows vary.
+    pub history_days: u32,
     pub floors: Floors,
     /// So many windows beyond the limit in a row are an alarm.
     pub confirm_windows: u32,
@@ -42,6 +48,8 @@ pub struct Config {
     pub late_days: u32,
     /// How far back a watch begins that judged nothing yet and states no `from`.
     pub first_days: u32,
+    /// Which part of the models this analyzer watches: `1/2` and `2/2` share them, `1/1` watches all.
+    pub shard: Shard,
 }
 
 impl<'de> Deserialize<'de> for Config {
@@ -57,10 +65,12 @@ impl<'de> Deserialize<'de> for Config {
 #[derive(Clone, Copy, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Floors {
-    /// PSI without its noise, of inputs and everything that is no prediction; 0.1 is a shift of 0.32 sd.
+    /// PSI without its noise, of inputs and everything that is no prediction; 0.01 is a shift of 0.1 sd.
     pub feature_psi: f64,
     /// The same for predictions.
     pub prediction_psi: f64,
+    /// The least floor of both until it is learned how healthy windows vary; 0.1 is a shift of 0.32 sd.
+    pub start_psi: f64,
     /// Missing, invalid and unseen: how much the share must rise, such as 0.01 for one point.
     pub share: f64,
     /// The share of predictions that may use a feature older than its limit.
@@ -78,8 +88,10 @@ impl Default for Config {
         Self {
             listen: "127.0.0.1:4843".to_owned(),
             tick_s: 5,
-            false_alarms_a_month: 1.0,
+            false_pages_a_month: 1.0,
+            false_tickets_a_month: 4.0,
             phi: 4.0,
+            history_days: 14,
             floors: Floors::default(),
             confirm_windows: 2,
             urgent_factor: 3.0,
@@ -93,6 +105,7 @@ impl Default for Config {
             late_check_s: 60,
             late_days: 7,
             first_days: 1,
+            shard: Shard::ALL,
         }
     }
 }
@@ -100,8 +113,9 @@ impl Default for Config {
 impl Default for Floors {
     fn default() -> Self {
         Self {
-            feature_psi: 0.1,
-            prediction_psi: 0.1,
+            feature_psi: 0.01,
+            prediction_psi: 0.01,
+            start_psi: 0.1,
             share: 0.01,
             stale: 0.05,
             traffic_fold: 2.0,
@@ -124,9 +138,12 @@ impl Config {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let part = |value: f64| value > 0.0 && value <= 1.0;
         let floors = &self.floors;
-        let rules: [(bool, &'static str, &'static str); 19] = [
+        let rules: [(bool, &'static str, &'static str); 22] = [
             (self.tick_s > 0, "tick_s", "must be at least 1"),
-            (positive(self.false_alarms_a_month), "false_alarms_a_month", "must be greater than 0"),
+            (positive(self.false_pages_a_month), "false_pages_a_month", "must be greater than 0"),
+            (positive(self.false_tickets_a_month), "false_tickets_a_month", "must be greater than 0"),
+            (self.history_days > 0, "history_days", "must be at least 1"),
+            (positive(floors.start_psi), "floors.start_psi", "must be greater than 0"),
             (self.phi >= 1.0 && self.phi.is_finite(), "phi", "must be at least 1"),
             (self.confirm_windows > 0, "confirm_windows", "must be at least 1"),
             (self.urgent_factor >= 1.0, "urgent_factor", "must be at least 1"),
@@ -172,6 +189,14 @@ mod tests {
         let error = toml::from_str::<Config>("phi = 0.5").expect_err("phi is below 1").to_string();
         assert!(error.contains("analyzer.phi must be at least 1"), "{error}");
         assert!(toml::from_str::<Config>("phy = 2").is_err());
+    }
+
+    #[test]
+    fn a_shard_that_does_not_exist_is_refused() {
+        let config: Config = toml::from_str("shard = \"2/3\"").expect("a configuration");
+        assert_eq!(config.shard.to_string(), "2/3");
+        let error = toml::from_str::<Config>("shard = \"3/2\"").expect_err("of two there is no third");
+        assert!(error.to_string().contains("shard \"3/2\" does not exist (known: 1/1"), "{error}");
     }
 
     #[test]

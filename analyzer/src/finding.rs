@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use domain::evaluation::{Evaluation, Monitor, Severity, Subject, Verdict};
 use domain::time::{Instant, Interval};
 
+use crate::evidence;
 use crate::threshold::{Limit, Reading, Standing};
 use crate::words;
 
@@ -49,14 +50,15 @@ impl Finding {
 
     /// The value, or by how much a share is greater than in the baseline: what is mostly missing by nature does not
     /// collapse.
-    fn rise(&self) -> f64 {
+    pub(crate) fn rise(&self) -> f64 {
         self.value - self.numbers.get("share_baseline").copied().unwrap_or(0.0)
     }
 
     /// The row to be stored.
-    pub fn judged(self, standing: Standing, context: &Context<'_>) -> Evaluation {
-        let severity = Severity::of(self.monitor, &self.signal, self.rise());
-        let sentence = sentence(self.facts, standing, context.window);
+    pub fn judged(mut self, standing: Standing, context: &Context<'_>) -> Evaluation {
+        let severity = Severity::of(self.monitor, &self.signal, self.rise(), self.limit.basis);
+        let why = evidence::explain(&mut self, context.window);
+        let sentence = sentence(self.facts, standing, context.window) + &why;
         Evaluation {
             severity,
             subject: Subject {

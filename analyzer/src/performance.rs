@@ -13,6 +13,7 @@ use domain::evaluation::Monitor;
 use domain::signal::{OUTCOME, PREDICTION, short_name};
 use sql::performance::OutcomeKind;
 
+use crate::calibrate;
 use crate::config::Config;
 use crate::finding::{Finding, numbers};
 use crate::spread::Spread;
@@ -97,6 +98,9 @@ fn losses(kind: Kind) -> &'static [Loss] {
     }
 }
 
+/// The statistic of outcomes that have not come.
+const UNLABELLED: &str = "missing_share";
+
 /// What windows are held against.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Usual {
@@ -113,7 +117,11 @@ impl Usual {
                 windows.iter().filter_map(|window| Some(worse(*loss, &baseline, window)?.value)).collect();
             Some((loss.statistic, Spread::of(&values, independent)?))
         });
-        Self { healthy: healthy.collect(), baseline }
+        let gaps = without(&baseline)
+            .into_iter()
+            .flat_map(|before| windows.iter().filter_map(move |window| Some((before, without(window)?))));
+        let gaps = calibrate::of_rises(gaps, independent).map(|spread| (UNLABELLED, spread));
+        Self { healthy: healthy.chain(gaps).collect(), baseline }
     }
 
     /// Whether as many outcomes of a window are known as usual, nearly.
@@ -209,17 +217,14 @@ fn loss_numbers(loss: Loss, baseline: &Realised, window: &Realised) -> BTreeMap<
 
 /// The share of predictions whose outcome never came.
 fn unlabelled(task: &Task, usual: &Usual, window: &Realised, limits: &Limits) -> Option<Finding> {
-    let without = |realised: &Realised| {
-        Share::of(realised.predictions.saturating_sub(realised.labelled), realised.predictions)
-    };
     let (before, now) = (without(&usual.baseline)?, without(window)?);
     Some(Finding {
         monitor: Monitor::Missing,
         signal: task.outcome.clone(),
         segment: String::new(),
-        statistic: "missing_share",
+        statistic: UNLABELLED,
         value: now.value(),
-        limit: limits.share(before, now, None),
+        limit: limits.share(before, now, usual.healthy.get(UNLABELLED)),
         n_baseline: before.n(),
         n_current: now.n(),
         is_enough: now.n() >= 30,
@@ -233,6 +238,11 @@ fn unlabelled(task: &Task, usual: &Usual, window: &Realised, limits: &Limits) ->
             words::percent(before.value())
         ),
     })
+}
+
+/// The predictions whose outcome has not come.
+fn without(realised: &Realised) -> Option<Share> {
+    Share::of(realised.predictions.saturating_sub(realised.labelled), realised.predictions)
 }
 
 #[cfg(test)]
@@ -296,6 +306,28 @@ mod tests {
         assert!(!found[2].is_beyond());
         let same = judging.findings(&usual.baseline);
         assert!(same.iter().all(|finding| !finding.is_beyond()));
+    }
+
+    #[test]
+    fn days_without_some_outcomes_are_no_finding_where_such_days_are_usual() {
+        let day = |labelled: u64| Realised { predictions: 1_000, labelled, metrics: Vec::new() };
+        let windows: Vec<Realised> = (0..90).map(|n| day(980 - 12 * (n % 7))).collect();
+        let labelled = windows.iter().map(|window| window.labelled).sum();
+        let baseline = Realised { predictions: 90_000, labelled, metrics: Vec::new() };
+        let task = Task {
+            prediction: "prediction.score".to_owned(),
+            outcome: "outcome.late".to_owned(),
+            kind: Kind::Binary,
+        };
+        let limits = Limits::shared_over(&Config::default(), 20, domain::time::DAY);
+        let bad_day = day(910);
+        let beyond = |usual: &Usual, window: &Realised| {
+            unlabelled(&task, usual, window, &limits).expect("predictions").is_beyond()
+        };
+        let unaware = Usual { baseline: baseline.clone(), healthy: BTreeMap::new() };
+        let learned = Usual::of(Kind::Binary, baseline, &windows, 90);
+        assert!(beyond(&unaware, &bad_day) && !beyond(&learned, &bad_day));
+        assert!(beyond(&learned, &day(400)), "a day that has lost its outcomes is still a finding");
     }
 
     #[test]

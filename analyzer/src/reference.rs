@@ -1,28 +1,34 @@
 //! What a watch compares its windows with: the baseline, the grids, and how much healthy windows vary.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::baseline::{Baseline, SignalBaseline};
 use domain::contract::{Contract, Watch};
-use domain::counts::Counts;
-use domain::grid::{Bin, Grid, GridId};
+use domain::grid::{Grid, GridId};
 use domain::signal::segment;
-use domain::time::Interval;
+use domain::time::{DAY, HOUR, Interval};
 use sql::baselines::BySignal;
 use sql::counts::CountSeries;
 use sql::grids::StoredGrid;
 
+use crate::budget::{Budget, Subjects};
+use crate::calibrate::{self, Past, Rest};
 use crate::config::Config;
-use crate::drift::psi::Psi;
 use crate::spread::{LEAST_WINDOWS, Spread};
-use crate::stats::histogram::Pair;
 use crate::threshold::Limits;
 
-/// No more windows than this are looked at to learn what is healthy: the latest ones of the baseline.
+/// No more windows than this are looked at to learn what is healthy: the latest ones of the stretch.
 const MOST_WINDOWS: u32 = 2_000;
+/// Over a stretch as long as this, windows of less than an hour are learned by the hour: what is learned is freed of
+/// sample sizes, and hours are sixty times fewer rows.
+const LONG: Duration = Duration::from_secs(14 * DAY.as_secs());
 /// With more windows than this only those that do not overlap are looked at.
 const MOST_OVERLAPPING: u64 = 500;
+
+/// What was learned of healthy windows, by segment and signal.
+pub type Learned = BTreeMap<(String, String), Healthy>;
 
 /// How much healthy windows of a signal vary, by what is measured; `None` where nobody knows yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -38,14 +44,16 @@ pub struct Healthy {
 pub struct Reference {
     /// `None` until there is one: traffic and objectives need none.
     pub baseline: Option<Baseline>,
+    /// What it is called where it is no named baseline; empty for one.
+    pub called: String,
     pub signals: BySignal,
     /// By signal and identity: those of the baseline and those in force.
-    pub grids: BTreeMap<(String, GridId), Grid>,
+    pub grids: Arc<BTreeMap<(String, GridId), Grid>>,
     /// The grid that counts for a signal that the baseline does not know.
-    pub in_force: BTreeMap<String, GridId>,
-    /// What was learned, by segment and signal.
-    pub healthy: BTreeMap<(String, String), Healthy>,
+    pub in_force: Arc<BTreeMap<String, GridId>>,
+    pub healthy: Arc<Learned>,
     pub limits: Limits,
+    allowance: Allowance,
     /// Which signal is *the* prediction.
     pub prediction: Option<String>,
     /// The share of the baseline's events that each segment holds.
@@ -65,15 +73,14 @@ impl Reference {
             Some((baseline, signals)) => (Some(baseline), signals),
             None => (None, BySignal::new()),
         };
+        let allowance = Allowance::new(config, contract, watch);
         let mut reference = Self {
-            limits: Limits::shared_over(
-                &with_floor(config, watch),
-                signals.len(),
-                Duration::from_secs(watch.step_s),
-            ),
-            grids: BTreeMap::new(),
-            in_force: BTreeMap::new(),
-            healthy: BTreeMap::new(),
+            limits: allowance.limits(&signals),
+            allowance,
+            called: String::new(),
+            grids: Arc::default(),
+            in_force: Arc::default(),
+            healthy: Arc::default(),
             prediction: None,
             segments: segment_shares(&signals),
             baseline,
@@ -86,12 +93,37 @@ impl Reference {
     /// All grids ever announced for the model, newly read.
     pub fn take_grids(&mut self, contract: &Contract, grids: Vec<StoredGrid>) {
         let in_force = sql::grids::in_force(grids.clone());
-        self.in_force = in_force.into_iter().map(|stored| (stored.grid.signal, stored.grid.id)).collect();
+        let in_force = in_force.into_iter().map(|stored| (stored.grid.signal, stored.grid.id));
+        self.in_force = Arc::new(in_force.collect());
         let keyed = |stored: StoredGrid| ((stored.grid.signal.clone(), stored.grid.id), stored.grid);
-        self.grids = grids.into_iter().map(keyed).collect();
+        self.grids = Arc::new(grids.into_iter().map(keyed).collect());
         let known = self.signals.keys().filter(|(segment, _)| segment.is_empty()).map(|(_, signal)| signal);
         let known = known.chain(self.in_force.keys()).map(String::as_str);
         self.prediction = contract.prediction_signal(known);
+    }
+
+    /// The same with other counts to compare with, which are `called` so. Bin means that only a named baseline knows are
+    /// kept where the grid is the same.
+    pub fn with(&self, mut signals: BySignal, called: String) -> Self {
+        for (key, counted) in &mut signals {
+            if let Some(known) = self.signals.get(key).filter(|known| known.grid == counted.grid) {
+                counted.means = known.means.clone();
+                counted.mean_predictions = known.mean_predictions.clone();
+            }
+        }
+        let is_same = Subjects::of(&signals) == Subjects::of(&self.signals);
+        Self {
+            limits: if is_same { self.limits.clone() } else { self.allowance.limits(&signals) },
+            segments: segment_shares(&signals),
+            called,
+            signals,
+            ..self.clone()
+        }
+    }
+
+    /// The same with what was learned of healthy windows.
+    pub fn learned(&self, healthy: Arc<Learned>) -> Self {
+        Self { healthy, ..self.clone() }
     }
 
     /// The grid by which a signal is read: the baseline's, or where there is none the one in force.
@@ -132,35 +164,58 @@ impl Reference {
     /// Which windows of the baseline's own stretch say how much healthy windows vary; `None` where it is too short.
     pub fn healthy_windows(&self, watch: &Watch) -> Option<HealthyWindows> {
         let baseline = self.baseline.as_ref()?;
-        let (length, step) = (Duration::from_secs(watch.window_s), Duration::from_secs(watch.step_s));
-        let reach = baseline.window.length().min(length.saturating_mul(MOST_WINDOWS));
-        let stride = if reach.as_secs() / watch.step_s <= MOST_OVERLAPPING { step } else { length };
-        let end = baseline.window.end.floor(stride);
-        let reach = reach.min(end.since(baseline.window.start));
-        let is_long_enough = reach.as_secs() / watch.window_s >= u64::from(LEAST_WINDOWS);
-        let count = (reach.saturating_sub(length)).as_secs() / stride.as_secs() + 1;
-        let stretch = stride.saturating_mul(u32::try_from(count - 1).unwrap_or(0)) + length;
-        is_long_enough.then_some(HealthyWindows {
-            stretch: Interval::ending_at(end, stretch),
-            length,
-            stride,
-        })
+        healthy_windows(watch, baseline.window)
     }
 
-    /// Learns from the baseline's own counts over `windows.stretch`, in steps of `windows.stride`.
-    pub fn learn(&mut self, windows: HealthyWindows, series: &[CountSeries], least_events: u64) {
-        let mut healthy = BTreeMap::new();
-        for series in series {
+    /// Learns from the baseline's own counts over `over.windows`.
+    pub fn learn(&mut self, over: calibrate::Window<'_>, series: &[CountSeries]) {
+        let pasts = series.iter().filter_map(|series| {
             let key = (series.segment.clone(), series.signal.clone());
-            let Some(baseline) = self.signals.get(&key) else { continue };
-            let Some(grid) = self.grid(&series.signal, series.grid).filter(|_| baseline.grid == series.grid)
-            else {
-                continue;
-            };
-            healthy.insert(key, learned(grid, baseline, windows, series, least_events));
-        }
-        self.healthy = healthy;
+            let baseline = self.signals.get(&key).filter(|baseline| baseline.grid == series.grid)?;
+            let grid = self.grid(&series.signal, series.grid)?;
+            Some((key, Past { grid, means: &baseline.means, series, rest: Rest::Of(&baseline.counts) }))
+        });
+        self.healthy = Arc::new(calibrate::calibrate(pasts, over));
     }
+}
+
+/// How many false alarms a watch may cause, and what of it is each signal's.
+#[derive(Clone, Debug)]
+struct Allowance {
+    config: Config,
+    step: Duration,
+}
+
+impl Allowance {
+    /// The live watches of a model share its budget; those of history page nobody.
+    fn new(config: &Config, contract: &Contract, watch: &Watch) -> Self {
+        let watches = contract.watches().iter().filter(|watch| !watch.history).count().max(1) as f64;
+        let mut config = with_floor(config, watch);
+        config.false_pages_a_month =
+            contract.false_pages_a_month.unwrap_or(config.false_pages_a_month) / watches;
+        config.false_tickets_a_month /= watches;
+        Self { config, step: Duration::from_secs(watch.step_s) }
+    }
+
+    fn limits(&self, signals: &BySignal) -> Limits {
+        Limits::new(&self.config, Budget::split(&self.config, Subjects::of(signals), self.step))
+    }
+}
+
+/// Which windows within `past` say how much healthy windows vary; `None` where they are too few.
+pub fn healthy_windows(watch: &Watch, past: Interval) -> Option<HealthyWindows> {
+    let (mut length, mut step) = (Duration::from_secs(watch.window_s), Duration::from_secs(watch.step_s));
+    if length < HOUR && past.length() >= LONG {
+        (length, step) = (HOUR, HOUR);
+    }
+    let reach = past.length().min(length.saturating_mul(MOST_WINDOWS));
+    let stride = if reach.as_secs() / step.as_secs() <= MOST_OVERLAPPING { step } else { length };
+    let end = past.end.floor(stride);
+    let reach = reach.min(end.since(past.start));
+    let is_long_enough = reach.as_secs() / length.as_secs() >= u64::from(LEAST_WINDOWS);
+    let count = (reach.saturating_sub(length)).as_secs() / stride.as_secs() + 1;
+    let stretch = stride.saturating_mul(u32::try_from(count - 1).unwrap_or(0)) + length;
+    is_long_enough.then_some(HealthyWindows { stretch: Interval::ending_at(end, stretch), length, stride })
 }
 
 /// Windows of `length`, one each `stride`, over `stretch`.
@@ -186,55 +241,13 @@ impl HealthyWindows {
     }
 }
 
-/// Each window against the rest of the baseline (leave one out).
-fn learned(
-    grid: &Grid,
-    baseline: &SignalBaseline,
-    windows: HealthyWindows,
-    series: &CountSeries,
-    least_events: u64,
-) -> Healthy {
-    let mut values: [Vec<f64>; 4] = Default::default();
-    for window in windows.all() {
-        let from = series.points.partition_point(|point| point.at < window.start);
-        let to = series.points.partition_point(|point| point.at < window.end);
-        let counts = Counts::of(series.points[from..to].iter().map(|point| (point.bin, point.n)));
-        let rest = without(&baseline.counts, &counts);
-        if counts.total() >= least_events && rest.total() >= least_events {
-            let shares =
-                [Bin::MISSING, Bin::INVALID, Bin::OTHER].map(|bin| share(&counts, bin) - share(&rest, bin));
-            shares.into_iter().zip(&mut values[1..]).for_each(|(rise, values)| values.push(rise));
-        }
-        if counts.present().min(rest.present()) >= least_events
-            && let Some(pair) = Pair::on(grid, &rest, &counts, &baseline.means)
-        {
-            values[0].push(Psi::of(&pair).value);
-        }
-    }
-    let spread = |values: &Vec<f64>| Spread::of(values, windows.independent(values.len()));
-    let [drift, missing, invalid, unseen] = values;
-    Healthy {
-        drift: spread(&drift),
-        missing: spread(&missing),
-        invalid: spread(&invalid),
-        unseen: spread(&unseen),
-    }
-}
-
-fn share(counts: &Counts, bin: Bin) -> f64 {
-    counts.get(bin) as f64 / counts.total().max(1) as f64
-}
-
-fn without(whole: &Counts, part: &Counts) -> Counts {
-    Counts::of(whole.iter().map(|(bin, n)| (bin, n.saturating_sub(part.get(bin)))))
-}
-
 /// The configuration with what the watch says about movement that does not matter to it.
 fn with_floor(config: &Config, watch: &Watch) -> Config {
     let mut config = config.clone();
     if let Some(floor) = watch.drift_floor {
         config.floors.feature_psi = floor;
         config.floors.prediction_psi = floor;
+        config.floors.start_psi = floor;
     }
     config
 }

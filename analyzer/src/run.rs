@@ -7,7 +7,9 @@ mod heartbeat;
 mod labels;
 mod late;
 mod metrics;
+mod past;
 mod reading;
+mod replay;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -15,6 +17,7 @@ use std::time::Duration;
 
 use axum::Router;
 use domain::contract::Watch;
+use domain::evaluation::Evaluation;
 use domain::time::{DAY, Instant};
 use service::Context;
 use service::backoff::Backoff;
@@ -26,6 +29,8 @@ use heartbeat::Heartbeat;
 use labels::Hours;
 use metrics::Metrics;
 use watch::{Identity, WatchRun};
+
+pub use replay::{Progress, Replay, Replayed, replay};
 
 /// The name of the readiness check.
 const CHECK: &str = "analyzer";
@@ -50,9 +55,28 @@ pub(crate) struct Work {
     store: Store,
     metrics: Metrics,
     last_stamp: Instant,
+    /// Takes the verdicts instead of the store, where history is replayed.
+    sink: Option<Sink>,
 }
 
+/// Takes the verdicts on one window.
+pub(crate) type Sink = Box<dyn FnMut(&[Evaluation]) + Send + Sync>;
+
 impl Work {
+    fn new(config: Config, context: Context, store: Store) -> Self {
+        let metrics = Metrics::new(&context.meter);
+        Self { config, context, store, metrics, last_stamp: Instant::EPOCH, sink: None }
+    }
+
+    /// Stores the verdicts on one window, or gives them to whoever replays history.
+    async fn write(&mut self, evaluations: &[Evaluation], token: &str) -> anyhow::Result<()> {
+        match &mut self.sink {
+            Some(sink) => sink(evaluations),
+            None => self.store.write_evaluations(evaluations, token).await?,
+        }
+        Ok(())
+    }
+
     fn now(&self) -> Instant {
         self.context.clock.now()
     }
@@ -81,9 +105,8 @@ pub struct Analyzer {
 
 impl Analyzer {
     pub fn new(config: Config, context: Context, store: Store) -> Self {
-        let metrics = Metrics::new(&context.meter);
         let heartbeat = Heartbeat::new(&config);
-        let work = Work { config, context, store, metrics, last_stamp: Instant::EPOCH };
+        let work = Work::new(config, context, store);
         Self {
             work,
             watches: BTreeMap::new(),
@@ -131,6 +154,8 @@ impl Analyzer {
         self.follow_hours().await?;
         let behind = self.watches.values().filter_map(|run| run.behind(self.work.now())).max();
         self.work.metrics.behind(behind.unwrap_or_default());
+        let now = self.work.now();
+        self.work.metrics.left(self.watches.values().map(|run| run.windows_left(now)).sum());
         self.heartbeat.beat(&mut self.work, behind.unwrap_or_default(), self.watches.len()).await?;
         self.work.metrics.pass(began.elapsed(), pass.windows);
         failed.map_or(Ok(pass), Err)
@@ -153,6 +178,7 @@ impl Analyzer {
             return Ok(());
         }
         self.models = self.work.store.models_seen().await?;
+        self.models.retain(|seen| self.work.config.shard.holds(&seen.model));
         self.models_at = Some(now);
         for seen in &self.models {
             let contract = self.work.context.contract(&seen.model);

@@ -1,26 +1,89 @@
-//! How much healthy windows of a signal vary among themselves: what a statistic does when nothing is wrong.
+//! How much healthy windows of a subject vary among themselves: what a statistic does when nothing is wrong.
 //!
-//! Learned from the windows of the baseline's own stretch, each compared with the rest of the baseline (METHODS 12,
-//! steps 2 and 4), where that stretch holds enough windows that do not overlap.
+//! Learned from windows each of which was compared with what it is no part of (METHODS 12, steps 2 to 4). Invariant:
+//! there is no spread of too few windows, and what it says of a rarer level is never less than of a commoner one.
 
+use crate::stats::peaks_over_threshold::{Pareto, Peaks};
 use crate::stats::{chi_squared, normal};
 
 /// Fewer windows than this that do not overlap say nothing about a spread.
 pub const LEAST_WINDOWS: u32 = 8;
+/// With fewer windows than this the greater of two laws holds: peaks alone are too few (METHODS 12(4)).
+const MANY_WINDOWS: u32 = 300;
+/// Peaks are what lies beyond this quantile …
+const START: f64 = 0.9;
+/// … and fewer of them make no law.
+const LEAST_PEAKS: usize = 12;
+/// A shape beyond this on either side is an accident of few peaks.
+const MOST_SHAPE: f64 = 0.5;
+/// χ² with more degrees of freedom is the normal law, and its series would take for ever.
+const MOST_DF: f64 = 1e4;
+
+/// The law that a statistic follows by its nature.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Form {
+    /// A sum of squares, such as PSI: scaled χ².
+    Squares,
+    /// A difference, such as the rise of a share: normal about its mean.
+    Difference,
+}
 
 /// The values of one statistic over healthy windows.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Spread {
+    pub form: Form,
     /// How many windows that do not overlap.
     pub windows: u32,
+    /// Over how many days they lie.
+    pub days: f64,
     pub mean: f64,
     pub variance: f64,
     pub greatest: f64,
+    /// What the values hold beyond sampling noise, in the statistic's unit; 0 where they are not freed of their sample
+    /// sizes. See [`crate::calibrate`].
+    pub wander: f64,
+    pub tail: Option<Tail>,
+}
+
+/// What goes beyond the 90 % quantile of the values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Tail {
+    pub start: f64,
+    /// The share of values that go beyond the start.
+    pub share: f64,
+    pub law: Pareto,
+}
+
+impl Tail {
+    fn of(values: &[f64], shape: Option<f64>) -> Option<Self> {
+        let peaks = Peaks::over(values, START).filter(|peaks| peaks.beyond.len() >= LEAST_PEAKS)?;
+        let mean = peaks.beyond.iter().sum::<f64>() / peaks.beyond.len() as f64;
+        let fitted = Pareto::of_moments(&peaks.beyond)?.shape;
+        let shape = shape.unwrap_or(fitted).clamp(-MOST_SHAPE, MOST_SHAPE);
+        // The mean excess of a Pareto law is σ/(1 − ξ): with a given shape the scale keeps the mean that was seen.
+        let law = Pareto { shape, scale: mean * (1.0 - shape) };
+        Some(Self { start: peaks.start, share: peaks.beyond.len() as f64 / peaks.n as f64, law })
+    }
+
+    /// What is exceeded with probability `level`; `None` where that lies below the start.
+    fn upper_quantile(&self, level: f64) -> Option<f64> {
+        let rarer = level / self.share;
+        let beyond = match self.law.shape {
+            0.0 => -self.law.scale * rarer.ln(),
+            shape => self.law.scale / shape * (-shape * rarer.ln()).exp_m1(),
+        };
+        (rarer <= 1.0).then_some(self.start + beyond)
+    }
 }
 
 impl Spread {
-    /// `independent` of the windows do not overlap. `None` when those are too few.
+    /// Of a difference; `independent` of the windows do not overlap. `None` when those are too few.
     pub fn of(values: &[f64], independent: u32) -> Option<Self> {
+        Self::fitted(Form::Difference, values, independent, None)
+    }
+
+    /// The same of any form, with the shape of the tail where it is known from many subjects together.
+    pub fn fitted(form: Form, values: &[f64], independent: u32, shape: Option<f64>) -> Option<Self> {
         let finite: Vec<f64> = values.iter().copied().filter(|value| value.is_finite()).collect();
         if independent < LEAST_WINDOWS || finite.len() < LEAST_WINDOWS as usize {
             return None;
@@ -29,45 +92,140 @@ impl Spread {
         let mean = finite.iter().sum::<f64>() / n;
         let squares: f64 = finite.iter().map(|value| (value - mean).powi(2)).sum();
         let greatest = finite.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-        Some(Self { windows: independent, mean, variance: squares / (n - 1.0), greatest })
+        Some(Self {
+            form,
+            windows: independent,
+            days: 0.0,
+            mean,
+            variance: squares / (n - 1.0),
+            greatest,
+            wander: 0.0,
+            tail: Tail::of(&finite, shape),
+        })
     }
 
     pub fn sd(&self) -> f64 {
         self.variance.sqrt()
     }
 
-    /// What a healthy window exceeds with probability `level`, for a statistic that is a sum of squares such as PSI:
+    /// What a healthy window exceeds with probability `level`: peaks over a threshold; under 300 windows the greater of
+    /// that and the law of the form (METHODS 12(4)).
+    pub fn upper_quantile(&self, level: f64) -> f64 {
+        let by_form = match self.form {
+            Form::Squares => self.scaled_chi_squared(level),
+            Form::Difference => self.mean + normal::upper_quantile(level) * self.sd(),
+        };
+        match self.tail.and_then(|tail| tail.upper_quantile(level)) {
+            Some(peak) if self.windows < MANY_WINDOWS => by_form.max(peak),
+            Some(peak) => peak,
+            None => by_form,
+        }
+    }
+
+    /// How likely a healthy window exceeds `value`: the inverse of [`Spread::upper_quantile`].
+    pub fn chance(&self, value: f64) -> f64 {
+        let by_form = match self.form {
+            Form::Squares => self.scaled_chi_squared_chance(value),
+            Form::Difference if self.variance > 0.0 => normal::sf((value - self.mean) / self.sd()),
+            Form::Difference => f64::from(u8::from(value <= self.mean)),
+        };
+        match self.tail.filter(|tail| value > tail.start) {
+            Some(tail) => {
+                let peak = tail.share * tail.law.sf(value - tail.start);
+                if self.windows < MANY_WINDOWS { by_form.max(peak) } else { peak }
+            }
+            None => by_form,
+        }
+    }
+
     /// `g·χ²_ν(level)` with `g = v/2m` and `ν = 2m²/v`, so that mean and variance are those observed (METHODS 12(4)).
     pub fn scaled_chi_squared(&self, level: f64) -> f64 {
         if self.mean <= 0.0 {
             return 0.0;
         }
         let df = 2.0 * self.mean * self.mean / self.variance;
-        // So many degrees of freedom are the normal law, and the series of the other would take for ever.
-        if df.is_nan() || df > 1e4 {
+        if df.is_nan() || df > MOST_DF {
             return self.mean + normal::upper_quantile(level) * self.sd();
         }
         let scale = self.variance / (2.0 * self.mean);
         scale * chi_squared::upper_quantile(level, df)
     }
+
+    fn scaled_chi_squared_chance(&self, value: f64) -> f64 {
+        if self.mean <= 0.0 || self.variance <= 0.0 {
+            return f64::from(u8::from(value <= self.mean));
+        }
+        let df = 2.0 * self.mean * self.mean / self.variance;
+        if df > MOST_DF {
+            return normal::sf((value - self.mean) / self.sd());
+        }
+        chi_squared::sf(value * 2.0 * self.mean / self.variance, df)
+    }
+}
+
+/// The shape of the tails of many subjects together, each divided by its own mean excess: rates far beyond one subject's
+/// history lean on all of them (METHODS 12). `None` where there are too few peaks.
+pub fn pooled_shape<'a>(subjects: impl IntoIterator<Item = &'a [f64]>) -> Option<f64> {
+    let mut together = Vec::new();
+    for values in subjects {
+        let Some(peaks) = Peaks::over(values, START).filter(|peaks| peaks.beyond.len() >= LEAST_PEAKS) else {
+            continue;
+        };
+        let mean = peaks.beyond.iter().sum::<f64>() / peaks.beyond.len() as f64;
+        together.extend(peaks.beyond.iter().map(|beyond| beyond / mean));
+    }
+    Pareto::of_moments(&together).map(|law| law.shape.clamp(-MOST_SHAPE, MOST_SHAPE))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    /// Values at the even quantiles of an exponential law of mean 1.
+    fn exponential(n: u32) -> Vec<f64> {
+        (0..n).map(|k| -((f64::from(k) + 0.5) / f64::from(n)).ln()).collect()
+    }
+
     #[test]
     fn the_scaled_law_has_the_mean_and_spread_that_were_seen() {
         // χ² with 9 degrees of freedom itself: mean 9, variance 18.
-        let spread = Spread { windows: 100, mean: 9.0, variance: 18.0, greatest: 30.0 };
+        let of_nine = Spread::fitted(Form::Squares, &[3.0; 20], 100, None).expect("enough windows");
+        let spread = Spread { mean: 9.0, variance: 18.0, ..of_nine };
         let exact = chi_squared::upper_quantile(1e-3, 9);
         assert!((spread.scaled_chi_squared(1e-3) / exact - 1.0).abs() < 1e-9);
+        assert!((spread.chance(exact) / 1e-3 - 1.0).abs() < 1e-6);
     }
 
     #[test]
     fn few_windows_say_nothing() {
         assert_eq!(Spread::of(&[0.1; 100], 3), None);
         let constant = Spread::of(&[0.1; 100], 100).expect("enough windows");
-        assert!((constant.scaled_chi_squared(1e-6) - 0.1).abs() < 1e-12);
+        assert!((constant.upper_quantile(1e-6) - 0.1).abs() < 1e-12);
+    }
+
+    #[test]
+    fn an_exponential_tail_is_followed_beyond_what_was_seen() {
+        let spread = Spread::fitted(Form::Squares, &exponential(2_000), 2_000, None).expect("enough");
+        let exact = -(1e-5_f64).ln();
+        assert!((spread.upper_quantile(1e-5) / exact - 1.0).abs() < 0.1, "{}", spread.upper_quantile(1e-5));
+        assert!((spread.chance(spread.upper_quantile(1e-5)) / 1e-5 - 1.0).abs() < 1e-6);
+    }
+
+    #[test]
+    fn of_few_windows_the_greater_law_holds() {
+        let few = Spread::fitted(Form::Squares, &exponential(200), 200, None).expect("enough");
+        let peak = few.tail.and_then(|tail| tail.upper_quantile(1e-4)).expect("a tail");
+        assert_eq!(few.upper_quantile(1e-4), peak.max(few.scaled_chi_squared(1e-4)));
+        let many = Spread { windows: 300, ..few };
+        assert_eq!(many.upper_quantile(1e-4), peak);
+    }
+
+    #[test]
+    fn the_shape_of_many_tails_together_is_steadier_than_of_one() {
+        let one = exponential(300);
+        let scaled: Vec<f64> = one.iter().map(|value| 40.0 * value).collect();
+        let shape = pooled_shape([one.as_slice(), scaled.as_slice()]).expect("peaks");
+        assert!(shape.abs() < 0.15, "{shape}");
+        assert_eq!(pooled_shape([[1.0; 30].as_slice()]), None);
     }
 }

@@ -105,7 +105,7 @@ fn unknown(key: &Key) -> Finding {
         segment: key.segment.clone(),
         statistic: "none",
         value: 0.0,
-        limit: Limit { threshold: 0.0, recovery: 0.0, urgent: 0.0, noise: 0.0 },
+        limit: Limit::default(),
         n_baseline: 0,
         n_current: 0,
         is_enough: false,

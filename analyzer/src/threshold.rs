@@ -2,16 +2,16 @@
 //!
 //! Two parts that know nothing of each other: [`Limits`] says how large a value must be, [`judge`] what a run of
 //! readings makes of a subject. A limit is the greatest of a practical floor, what the two sample sizes explain, and how
-//! much healthy windows vary: as much as the baseline's own windows where it is long enough to have some
-//! ([`Spread`]), else φ times what independent rows would (METHODS 12(8)). Thresholds fitted to a signal's history beyond
-//! its baseline take the place of `Spread`, which is made in one place only ([`crate::reference`]).
+//! much healthy windows of the very subject vary ([`Spread`], METHODS 12(4)). Before that is known from enough days, it is
+//! φ times what independent rows would, from a higher floor (METHODS 12(8)).
 
 use std::time::Duration;
 
-use domain::evaluation::{Evaluation, Verdict};
+use domain::evaluation::{Basis, Evaluation, Verdict};
 use domain::signal::{Role, role};
-use domain::time::{DAY, Instant};
+use domain::time::Instant;
 
+use crate::budget::{Budget, Subjects};
 use crate::config::Config;
 use crate::drift::psi::Psi;
 use crate::spread::Spread;
@@ -19,7 +19,7 @@ use crate::stats::proportion::{Share, pooled_error};
 use crate::stats::{chi_squared, normal};
 
 /// The limits of one value.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Limit {
     /// Beyond this a window is off course.
     pub threshold: f64,
@@ -29,91 +29,155 @@ pub struct Limit {
     pub urgent: f64,
     /// The part of the value that sampling alone explains.
     pub noise: f64,
+    /// How much is too little to matter; 0 where the limit itself was stated.
+    pub floor: f64,
+    pub basis: Basis,
+    /// How often healthy windows reach a value, where a law for that is known.
+    pub law: Law,
+}
+
+/// How a statistic behaves in healthy windows.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Law {
+    #[default]
+    Unknown,
+    /// `value / scale` is χ² with `df` degrees of freedom.
+    ChiSquared { df: u32, scale: f64 },
+    /// `(value − base) / scale` is standard normal.
+    Normal { base: f64, scale: f64 },
+    /// `(value − base) / scale` is spread as it was seen.
+    Learned { spread: Spread, base: f64, scale: f64 },
+}
+
+impl Law {
+    /// How likely a healthy window reaches `value`; `None` where no law is known.
+    pub fn chance(&self, value: f64) -> Option<f64> {
+        match *self {
+            Self::Unknown => None,
+            Self::ChiSquared { df, scale } if df > 0 && scale > 0.0 => {
+                Some(chi_squared::sf(value / scale, df))
+            }
+            Self::Normal { base, scale } if scale > 0.0 => Some(normal::sf((value - base) / scale)),
+            Self::Learned { spread, base, scale } if scale > 0.0 => {
+                Some(spread.chance((value - base) / scale))
+            }
+            _ => None,
+        }
+    }
 }
 
 /// How large a value must be, for one watch of one model.
 #[derive(Clone, Debug)]
 pub struct Limits {
     config: Config,
-    level: f64,
-    z: f64,
-    /// Upper quantiles of χ² at `level`, by degrees of freedom.
-    quantiles: Vec<f64>,
+    budget: Budget,
+    /// Upper quantiles of χ² by degrees of freedom, at the level of pages and of tickets.
+    quantiles: [Vec<f64>; 2],
 }
 
 /// Groups of a comparison never exceed the categories of a grid and *other*.
 const MOST_DF: u32 = 128;
-const MONTH: Duration = Duration::from_secs(30 * DAY.as_secs());
 /// Fewer bad events than this are chance or one hiccup, whatever share they are.
 const LEAST_BAD: f64 = 5.0;
-/// So many times rarer are alarms where two windows in a row are asked for: measured 3 to 17 (METHODS 12, e9).
-const IN_A_ROW: f64 = 5.0;
 /// A value of which no more than this part of what was usual is left is all but gone …
 const GONE: f64 = 0.05;
 /// … if so many would have been left, that this is no chance.
 const LEAST_LEFT: f64 = 50.0;
 
 impl Limits {
-    /// Limits whose level is shared over everything that may raise a false alarm: `subjects` (signals in segments),
-    /// each looked at once a `step`.
+    pub fn new(config: &Config, budget: Budget) -> Self {
+        let quantiles = |level: f64| (0..=MOST_DF).map(|df| chi_squared::upper_quantile(level, df)).collect();
+        Self { quantiles: [quantiles(budget.page), quantiles(budget.ticket)], budget, config: config.clone() }
+    }
+
+    /// Limits of `subjects`, each of which may page and is looked at once a `step`.
     pub fn shared_over(config: &Config, subjects: usize, step: Duration) -> Self {
-        let looks = MONTH.as_secs_f64() / step.as_secs_f64().max(1.0);
-        let target = config.false_alarms_a_month / (looks * subjects.max(1) as f64);
-        let level = (target * if config.confirm_windows > 1 { IN_A_ROW } else { 1.0 }).min(0.5);
-        Self {
-            level,
-            z: normal::upper_quantile(level),
-            quantiles: (0..=MOST_DF).map(|df| chi_squared::upper_quantile(level, df)).collect(),
-            config: config.clone(),
-        }
+        Self::new(config, Budget::split(config, Subjects { pages: subjects, tickets: subjects }, step))
     }
 
-    /// The chance that one look at one subject is a false alarm under the noise law.
+    /// The chance that one look at one subject that may page is a false alarm.
     pub fn level(&self) -> f64 {
-        self.level
+        self.budget.page
     }
 
-    /// PSI: `max(floor + (B−1)s, φ·s·χ²_{B−1}(level))`, so that what remains without noise reaches the floor, and chance
-    /// does not reach the limit. A known spread takes the place of φ.
+    /// Whether enough days were seen for `spread` to say how healthy windows vary.
+    fn is_learned(&self, spread: &Spread) -> bool {
+        spread.days >= f64::from(self.config.history_days)
+    }
+
+    /// PSI: `max(floor + (B−1)s, s·χ²_{B−1}(level), ((B−1)s + w)·q(level))`, so that what remains without noise reaches
+    /// the floor, chance does not reach the limit, and neither do healthy windows: `w` is their wander and `q` the
+    /// quantile of their values freed of sample sizes ([`crate::calibrate`]). Before that is learned, `φ·s·χ²` and the
+    /// floor of the start take its place.
     pub fn drift(&self, signal: &str, psi: &Psi, healthy: Option<&Spread>) -> Limit {
-        let floor = match role(signal) {
-            Role::Prediction => self.config.floors.prediction_psi,
-            _ => self.config.floors.feature_psi,
+        let is_prediction = role(signal) == Role::Prediction;
+        let (level, quantiles, floor) = match is_prediction {
+            true => (self.budget.page, &self.quantiles[0], self.config.floors.prediction_psi),
+            false => (self.budget.ticket, &self.quantiles[1], self.config.floors.feature_psi),
         };
-        let chance = psi.s * self.quantiles[psi.df.min(MOST_DF) as usize];
-        let usual = healthy
-            .map_or(self.config.phi * chance, |spread| chance.max(spread.scaled_chi_squared(self.level)));
-        self.above(0.0, (floor + psi.noise()).max(usual), psi.noise())
+        let chance = psi.s * quantiles[psi.df.min(MOST_DF) as usize];
+        let scale = psi.noise() + healthy.map_or(0.0, |spread| spread.wander);
+        let usual = healthy.map_or(0.0, |spread| scale * spread.upper_quantile(level));
+        let learned = healthy.filter(|spread| self.is_learned(spread));
+        let (floor, usual, basis, law) = match learned {
+            Some(spread) => {
+                let law = Law::Learned { spread: *spread, base: 0.0, scale };
+                (floor, usual.max(chance), Basis::Learned, law)
+            }
+            None => {
+                let phi = self.config.phi;
+                let law = Law::ChiSquared { df: psi.df, scale: phi * psi.s };
+                (floor.max(self.config.floors.start_psi), usual.max(phi * chance), Basis::Assumed, law)
+            }
+        };
+        let limit = self.above(0.0, (floor + psi.noise()).max(usual), psi.noise());
+        Limit { floor, basis, law, ..limit }
     }
 
-    /// A share that must not rise: `baseline + max(floor, z(level)·√φ·pooled error, 5 events)`. A known spread takes the
-    /// place of φ. What is all but gone is beyond the limit wherever healthy windows never were so.
+    /// A share that must not rise: `baseline + max(floor, z(level)·error, √(error² + w²)·q(level), 5 events)` with the
+    /// pooled error of both sides, and w and q as healthy windows have them; `z(level)·√φ·error` before that is learned.
+    /// What is all but gone is beyond the limit wherever healthy windows never were so.
     pub fn share(&self, baseline: Share, current: Share, healthy: Option<&Spread>) -> Limit {
-        let error = pooled_error(baseline, current);
+        let level = self.budget.ticket;
+        let (error, z) = (pooled_error(baseline, current), normal::upper_quantile(level));
         let least = LEAST_BAD / current.n() as f64;
-        let usual = match healthy {
-            None => self.z * self.config.phi.sqrt() * error,
-            Some(spread) => self.z * error.max(spread.sd()),
+        let base = baseline.value();
+        let scale = error.hypot(healthy.map_or(0.0, |spread| spread.wander));
+        let seen = healthy.map_or(0.0, |spread| scale * spread.upper_quantile(level));
+        let (usual, basis, law) = match healthy.filter(|spread| self.is_learned(spread)) {
+            Some(spread) => {
+                (seen.max(z * error), Basis::Learned, Law::Learned { spread: *spread, base, scale })
+            }
+            None => {
+                let wide = self.config.phi.sqrt() * error;
+                (seen.max(z * wide), Basis::Assumed, Law::Normal { base, scale: wide })
+            }
         };
         let rise = self.config.floors.share.max(usual).max(least);
-        let base = baseline.value();
         let expected_left = (1.0 - base) * current.n() as f64;
         let collapse = 1.0 - GONE * (1.0 - base);
-        let was_so = healthy.is_some_and(|spread| base + spread.greatest >= collapse);
+        let was_so = healthy.is_some_and(|spread| base + scale * spread.greatest >= collapse);
         let threshold =
             if expected_left >= LEAST_LEFT && !was_so { collapse.min(base + rise) } else { base + rise };
-        self.above(base, threshold, error)
+        let limit = self.above(base, threshold, error);
+        Limit { floor: self.config.floors.share, basis, law, ..limit }
     }
 
-    /// A number that must not rise above `base` by more than `floor` and what its standard error explains.
+    /// A number that must not rise above `base` by more than `floor`, what its standard error explains, and what healthy
+    /// windows do.
     pub fn rise(&self, base: f64, floor: f64, error: f64, healthy: Option<&Spread>) -> Limit {
-        let usual = healthy.map_or(self.z * error, |spread| self.z * error.max(spread.sd()));
-        self.above(base, base + floor.max(usual), error)
+        let usual = healthy.map_or(0.0, |spread| spread.upper_quantile(self.budget.page));
+        let law = match healthy {
+            Some(spread) => Law::Learned { spread: *spread, base, scale: 1.0 },
+            None => Law::Normal { base, scale: error },
+        };
+        let limit = self.above(base, base + floor.max(usual).max(self.z() * error), error);
+        Limit { floor, law, ..limit }
     }
 
-    /// How many standard errors chance reaches at the level.
+    /// How many standard errors chance reaches at the level of pages.
     pub fn z(&self) -> f64 {
-        self.z
+        normal::upper_quantile(self.budget.page)
     }
 
     /// A share that must stay below a stated `allowed` one, by more than a few events.
@@ -131,6 +195,7 @@ impl Limits {
             recovery: base + self.config.recovery_level * room,
             urgent: base + self.config.urgent_factor * room,
             noise,
+            ..Limit::default()
         }
     }
 }
@@ -232,7 +297,15 @@ mod tests {
     use super::*;
 
     const RULES: Rules = Rules { confirm_windows: 2, recover_windows: 3 };
-    const LIMIT: Limit = Limit { threshold: 1.0, recovery: 0.7, urgent: 3.0, noise: 0.0 };
+    const LIMIT: Limit = Limit {
+        threshold: 1.0,
+        recovery: 0.7,
+        urgent: 3.0,
+        noise: 0.0,
+        floor: 0.0,
+        basis: Basis::Stated,
+        law: Law::Unknown,
+    };
 
     fn run(values: &[Option<f64>]) -> Vec<Standing> {
         let mut previous = None;
@@ -307,14 +380,56 @@ mod tests {
         assert_eq!(standings[6].since, Instant::from_seconds(0));
     }
 
+    /// A healthy spread over four weeks of a statistic that is `scale` times χ² with 9 degrees of freedom over its mean.
+    fn spread(wander: f64) -> Spread {
+        let at = |k: u32| chi_squared::upper_quantile((f64::from(k) + 0.5) / 672.0, 9) / 9.0;
+        let values: Vec<f64> = (0..672).map(at).collect();
+        let spread =
+            Spread::fitted(crate::spread::Form::Squares, &values, 672, None).expect("enough windows");
+        Spread { days: 28.0, wander, ..spread }
+    }
+
     #[test]
     fn effect_and_noise_are_both_needed() {
         let limits = Limits::shared_over(&Config::default(), 50, Duration::from_secs(300));
         let psi = |s: f64| Psi { value: 0.0, df: 9, s };
-        let many = limits.drift("feature.x", &psi(1e-6), None);
-        assert!((many.threshold - 0.1).abs() < 1e-3, "with many rows the floor decides: {many:?}");
-        let few = limits.drift("feature.x", &psi(0.01), None);
-        assert!(few.threshold > 1.0, "with few rows the noise decides: {few:?}");
+        for (healthy, floor) in [(None, 0.1), (Some(spread(0.0)), 0.01)] {
+            let many = limits.drift("feature.x", &psi(1e-6), healthy.as_ref());
+            assert!((many.threshold - floor).abs() < 1e-3, "with many rows the floor decides: {many:?}");
+            let few = limits.drift("feature.x", &psi(0.01), healthy.as_ref());
+            assert!(few.threshold > 0.3, "with few rows the noise decides: {few:?}");
+        }
+    }
+
+    #[test]
+    fn before_there_is_history_limits_are_wide_and_say_so() {
+        let limits = Limits::shared_over(&Config::default(), 50, Duration::from_secs(3_600));
+        let psi = Psi { value: 0.0, df: 9, s: 1e-3 };
+        let start = limits.drift("feature.x", &psi, None);
+        let learned = limits.drift("feature.x", &psi, Some(&spread(0.0)));
+        assert_eq!((start.basis, learned.basis), (Basis::Assumed, Basis::Learned));
+        assert!(start.threshold > 2.0 * learned.threshold, "{start:?} {learned:?}");
+        let young = limits.drift("feature.x", &psi, Some(&Spread { days: 13.0, ..spread(0.0) }));
+        assert_eq!((young.basis, young.threshold), (Basis::Assumed, start.threshold));
+    }
+
+    #[test]
+    fn a_limit_says_how_often_chance_reaches_it() {
+        let limits = Limits::shared_over(&Config::default(), 50, Duration::from_secs(3_600));
+        let psi = Psi { value: 0.0, df: 9, s: 5e-3 };
+        let limit = limits.drift("feature.x", &psi, Some(&spread(0.0)));
+        let chance = limit.law.chance(limit.threshold).expect("a law");
+        assert!(chance <= 1.01 * limits.budget.ticket, "{chance} of {}", limits.budget.ticket);
+        assert!(limit.law.chance(psi.noise()).expect("a law") > 0.1);
+    }
+
+    #[test]
+    fn what_healthy_windows_wander_moves_the_limit() {
+        let limits = Limits::shared_over(&Config::default(), 50, Duration::from_secs(3_600));
+        let psi = Psi { value: 0.0, df: 9, s: 1e-4 };
+        let steady = limits.drift("feature.x", &psi, Some(&spread(0.0)));
+        let wandering = limits.drift("feature.x", &psi, Some(&spread(0.01)));
+        assert!(wandering.threshold > 2.0 * steady.threshold, "{steady:?} {wandering:?}");
     }
 
     #[test]
@@ -325,16 +440,6 @@ mod tests {
         assert!(limit.threshold > 0.011 && limit.threshold < 0.2, "{limit:?}");
         let limit = limits.share(share(6_700, 10_000), share(700, 1_000), None);
         assert!(limit.threshold > 0.7, "{limit:?}");
-    }
-
-    #[test]
-    fn what_healthy_windows_do_anyway_is_no_alarm() {
-        let limits = Limits::shared_over(&Config::default(), 18, DAY);
-        let wide: Vec<f64> = (0..90).map(|n| 2.0 + f64::from(n % 10) / 5.0).collect();
-        let spread = Spread::of(&wide, 90).expect("enough windows");
-        let psi = Psi { value: 0.0, df: 9, s: 1e-3 };
-        assert!(limits.drift("feature.temp", &psi, Some(&spread)).threshold > spread.greatest);
-        assert!(limits.drift("feature.temp", &psi, None).threshold < 0.2);
     }
 
     #[test]

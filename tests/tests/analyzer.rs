@@ -98,7 +98,7 @@ async fn a_season_is_a_ticket_that_says_what_it_did_to_the_prediction() {
         world.said("numbers['prediction_share']", ["drift", TEMP, ""], 150).await.parse().expect("a number");
     assert!(share > 0.8 && share < 1.2, "temp alone moves the score, and by all of its move: {share}");
     let severity = world.said("verdict, severity", ["drift", "prediction.score", ""], 150).await;
-    assert_eq!(severity, "off_course\tpage");
+    assert_eq!(severity, "off_course\tticket", "nobody is paged for movement within the first days");
 }
 
 /// Everything that was said, in an order that does not depend on when it was said. For how many windows a subject has

@@ -46,7 +46,10 @@ impl Heartbeat {
         let finding = Finding {
             monitor: Monitor::Analyzer,
             signal: String::new(),
-            segment: String::new(),
+            segment: match work.config.shard.is_all() {
+                true => String::new(),
+                false => format!("shard={}", work.config.shard),
+            },
             statistic: "seconds_behind",
             value: seconds,
             limit: self.limits.above(0.0, LATE.as_secs_f64(), 0.0),
@@ -67,7 +70,7 @@ impl Heartbeat {
         };
         let evaluations = self.standings.judge(vec![finding], &context, &[]);
         let token = format!("{MODEL}/{WATCH}/{}/{}", end.millis(), context.evaluated_at.millis());
-        work.store.write_evaluations(&evaluations, &token).await?;
+        work.write(&evaluations, &token).await?;
         self.standings.take(&evaluations);
         self.last = Some(end);
         Ok(())

@@ -10,7 +10,7 @@ use sql::evaluations::ModelSeen;
 use sql::performance::{Labels, PerformanceHour};
 
 use super::Work;
-use super::watch::{STANDINGS_REACH, WatchRun};
+use super::watch::{Round, STANDINGS_REACH, WatchRun};
 use crate::finding;
 use crate::performance::{Judging, Kind, Output, Realised, Sums, Task, Usual};
 use crate::standings::Standings;
@@ -29,6 +29,8 @@ pub(super) struct LabelRun {
     task: Option<Task>,
     usual: Option<Usual>,
     checked_at: Option<Instant>,
+    /// Where history is replayed: whether all windows were judged before outcomes were asked for.
+    was_asked_last: bool,
 }
 
 impl LabelRun {
@@ -39,7 +41,22 @@ impl LabelRun {
             task: None,
             usual: None,
             checked_at: None,
+            was_asked_last: false,
         }
+    }
+
+    pub(super) fn begin_at(&mut self, from: Instant) {
+        self.judged_until = Some(from);
+    }
+
+    /// Looks for outcomes again, although the clock stands still; whether for the `last` time.
+    pub(super) fn ask_again(&mut self, last: bool) {
+        self.checked_at = None;
+        self.was_asked_last = last;
+    }
+
+    pub(super) fn was_asked_last(&self) -> bool {
+        self.was_asked_last
     }
 
     /// A new baseline asks for new comparisons.
@@ -133,7 +150,10 @@ impl WatchRun {
             .filter(|window| window.labelled >= self.watch.least_events)
             .collect();
         let independent = healthy.map_or(0, |healthy| healthy.independent(windows.len()));
-        Ok(Some(Usual::of(task.kind, whole, &windows, independent)))
+        let mut usual = Usual::of(task.kind, whole, &windows, independent);
+        let days = stretch.length().as_secs_f64() / DAY.as_secs_f64();
+        usual.healthy.values_mut().for_each(|spread| spread.days = days);
+        Ok(Some(usual))
     }
 
     async fn sums(&self, work: &Work, task: &Task, interval: Interval, step_s: u32) -> anyhow::Result<Sums> {
@@ -220,7 +240,7 @@ impl WatchRun {
         debug_assert!(
             evaluations.iter().any(|evaluation| evaluation.subject.monitor == Monitor::Performance)
         );
-        self.store(work, window, &evaluations).await?;
+        self.store(work, window, &evaluations, Round::Outcomes).await?;
         self.labels.standings.take(&evaluations);
         self.labels.judged_until = Some(window.end);
         Ok(())

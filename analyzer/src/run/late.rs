@@ -8,7 +8,7 @@ use domain::time::{DAY, Instant, Interval, MINUTE};
 use sql::evaluations::Judged;
 
 use super::Work;
-use super::watch::{STANDINGS_REACH, WatchRun};
+use super::watch::{Round, STANDINGS_REACH, WatchRun};
 use crate::standings::{Key, Standings};
 use crate::threshold::{Rules, Standing};
 
@@ -24,6 +24,11 @@ pub(super) struct Lateness {
 }
 
 impl Lateness {
+    /// Looks for nothing while the clock stands at `now`.
+    pub(super) fn never(&mut self, now: Instant) {
+        self.checked_at = Some(now);
+    }
+
     pub(super) fn judged(&mut self, window: Interval, evaluations: &[Evaluation]) {
         if let (Some(judged_at), Some(evaluation)) = (&mut self.judged_at, evaluations.first()) {
             judged_at.insert(window.end, evaluation.evaluated_at);
@@ -118,24 +123,25 @@ impl WatchRun {
         let mut again = Again::default();
         let mut end = span.start;
         while end < span.end {
-            let batch: Vec<Interval> = self
+            let mut batch: Vec<Interval> = self
                 .schedule
                 .closed_between(end, work.now())
                 .take_while(|window| window.end <= span.end)
                 .take(work.config.windows_a_batch)
                 .collect();
+            self.keep_of_one_past(work, &mut batch);
             let Some(batch_end) = batch.last().map(|window| window.end) else { break };
             let stored =
                 work.store.evaluations_judged(&self.watched(false), Interval::new(end, batch_end)).await?;
-            let stretch = self.read(work, &batch).await?;
+            let answers = self.read(work, &batch).await?;
             for window in batch {
                 if work.is_stopping() {
                     return Ok(again);
                 }
                 let then: Vec<&Judged> =
                     stored.iter().filter(|judged| judged.window_end == window.end).collect();
-                let evaluations = self.judge(work, window, &stretch, &keys(&then)).await?;
-                self.store(work, window, &evaluations).await?;
+                let evaluations = self.judge(work, window, &answers, &keys(&then)).await?;
+                self.store(work, window, &evaluations, Round::Again).await?;
                 self.standings.take(&evaluations);
                 self.lateness.judged(window, &evaluations);
                 again.windows += 1;

@@ -7,6 +7,7 @@ use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 pub(crate) struct Metrics {
     windows: Counter<u64>,
     behind: Gauge<f64>,
+    left: Gauge<u64>,
     pass: Histogram<f64>,
 }
 
@@ -21,6 +22,10 @@ impl Metrics {
                 .f64_gauge("leeway_analyzer_behind_seconds")
                 .with_description("How long ago the oldest window closed that is not judged yet")
                 .build(),
+            left: meter
+                .u64_gauge("leeway_analyzer_windows_left")
+                .with_description("Closed windows that are not judged yet, of history as well")
+                .build(),
             pass: meter
                 .f64_histogram("leeway_analyzer_pass_seconds")
                 .with_description("How long a pass over all watches took")
@@ -30,6 +35,10 @@ impl Metrics {
 
     pub(crate) fn behind(&self, behind: Duration) {
         self.behind.record(behind.as_secs_f64(), &[]);
+    }
+
+    pub(crate) fn left(&self, windows: u64) {
+        self.left.record(windows, &[]);
     }
 
     pub(crate) fn pass(&self, took: Duration, windows: usize) {

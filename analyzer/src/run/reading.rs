@@ -1,15 +1,20 @@
 //! What a watch asks the store: its reference, the counts of its windows, the traffic of earlier ones.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::baseline::Baseline;
+use domain::contract::Against;
 use domain::signal::segment;
-use domain::time::{DAY, HOUR, Interval};
+use domain::time::{DAY, HOUR, Instant, Interval};
 use sql::counts::{Question, Resolution};
 use sql::evaluations::{Before, Earlier};
+use sql::grids::StoredGrid;
 
 use super::Work;
 use super::watch::{Identity, WatchRun};
+use crate::calibrate;
 use crate::counted::Stretch;
 use crate::reference::Reference;
 use crate::traffic;
@@ -19,39 +24,78 @@ const GRIDS_HOLD: Duration = Duration::from_secs(300);
 /// Without a baseline one is looked for this often.
 const BASELINE_EVERY: Duration = Duration::from_secs(10);
 /// Counts of one bin in one step that are held at a time: some hundred megabytes.
-const MOST_CELLS: usize = 4_000_000;
+pub(super) const MOST_CELLS: usize = 4_000_000;
 /// Where there are no earlier days, so many windows just before say what is usual.
 const RECENT_WINDOWS: u32 = 12;
 
 impl WatchRun {
-    /// Reads the baseline and the grids where they may have changed.
+    /// Reads the baseline, the grids and the known-bad stretches where they may have changed.
     pub(super) async fn refresh(&mut self, work: &Work, baselines: &[Baseline]) -> anyhow::Result<()> {
         let named = baselines.iter().find(|baseline| {
             baseline.model == self.identity.model
                 && baseline.environment == self.identity.environment
                 && baseline.name == self.watch.baseline
         });
+        let stated = self.stated_window(work.now());
+        let wanted = stated.as_ref().or(named);
         let known = self.reference.as_ref().and_then(|reference| reference.baseline.as_ref());
-        let holds = if named.is_some() { GRIDS_HOLD } else { BASELINE_EVERY };
-        let is_same = self.reference.is_some() && known == named;
+        let holds = if wanted.is_some() { GRIDS_HOLD } else { BASELINE_EVERY };
+        let is_same = self.reference.is_some() && is_same_baseline(known, wanted);
         if is_same && work.now().since(self.reference_at) < holds {
             return Ok(());
         }
         let grids = work.store.grids(Some(&self.identity.model)).await?;
+        self.read_left_out(work).await?;
         if let (Some(reference), true) = (&mut self.reference, is_same) {
-            reference.take_grids(&self.contract, grids);
+            Arc::make_mut(reference).take_grids(&self.contract, grids);
+            self.past.forget_references();
         } else {
-            let counts = match named {
-                Some(named) => Some((named.clone(), work.store.baseline_counts(named).await?)),
-                None => None,
-            };
-            let mut reference = Reference::new(&work.config, &self.contract, &self.watch, counts, grids);
-            self.learn(work, &mut reference).await?;
-            self.reference = Some(reference);
+            let reference = self.reference_to(work, wanted, stated.is_some(), grids).await?;
+            self.reference = Some(Arc::new(reference));
+            self.past.forget_references();
             self.labels.forget();
         }
         self.reference_at = work.now();
         Ok(())
+    }
+
+    async fn reference_to(
+        &self,
+        work: &Work,
+        wanted: Option<&Baseline>,
+        is_stated: bool,
+        grids: Vec<StoredGrid>,
+    ) -> anyhow::Result<Reference> {
+        let make = |counts| Reference::new(&work.config, &self.contract, &self.watch, counts, grids.clone());
+        let mut reference = match wanted {
+            Some(named) if !is_stated => {
+                make(Some((named.clone(), work.store.baseline_counts(named).await?)))
+            }
+            Some(stated) => {
+                let signals = self.sum(work, stated.window, &make(None)).await?;
+                let is_empty = signals.is_empty();
+                let mut reference = make((!is_empty).then(|| (stated.clone(), signals)));
+                reference.called = self.watch.against().words();
+                reference
+            }
+            None => make(None),
+        };
+        self.learn(work, &mut reference).await?;
+        Ok(reference)
+    }
+
+    /// The stretch that the watch compares with, as if it were a baseline.
+    fn stated_window(&self, now: Instant) -> Option<Baseline> {
+        let Against::Window { from, to } = self.watch.against() else { return None };
+        Some(Baseline {
+            model: self.identity.model.clone(),
+            environment: self.identity.environment.clone(),
+            name: self.watch.against().words(),
+            window: Interval::new(from.0, to.0),
+            source: "window".to_owned(),
+            events: 0,
+            created_at: now,
+        })
     }
 
     /// Learns from the baseline's own stretch how much healthy windows vary.
@@ -66,12 +110,13 @@ impl WatchRun {
             ..self.question(windows.stretch)
         };
         let series = work.store.counts(&question).await?;
-        reference.learn(windows, &series, self.watch.least_events);
+        let least_events = self.watch.least_events;
+        reference.learn(calibrate::Window { windows, left_out: self.past.left_out(), least_events }, &series);
         Ok(())
     }
 
     /// All signals in all segments over `interval`, in one sum.
-    fn question(&self, interval: Interval) -> Question {
+    pub(super) fn question(&self, interval: Interval) -> Question {
         Question {
             model: self.identity.model.clone(),
             environment: self.identity.environment.clone(),
@@ -85,24 +130,27 @@ impl WatchRun {
 
     /// How many windows can be read at once without holding more than [`MOST_CELLS`].
     pub(super) fn windows_that_fit(&self) -> usize {
-        let cells = self.reference.as_ref().map_or(0, Reference::cells);
+        let cells = self.reference.as_deref().map_or(0, Reference::cells);
         (MOST_CELLS / cells.max(1)).max(1)
     }
 
-    /// The answers over all `windows`, which follow each other: three questions, whatever their number.
-    pub(super) async fn read(&self, work: &Work, windows: &[Interval]) -> anyhow::Result<Stretch> {
+    /// The answers over all `windows`, which follow each other, and what each is compared with: a few questions, whatever
+    /// their number.
+    pub(super) async fn read(&mut self, work: &Work, windows: &[Interval]) -> anyhow::Result<Answers> {
         let (Some(first), Some(last)) = (windows.first(), windows.last()) else {
-            return Ok(Stretch::default());
+            return Ok(Answers::default());
         };
         let step_s = if windows.len() == 1 { 0 } else { u32::try_from(self.watch.step_s)? };
         let question = Question { step_s, ..self.question(Interval::new(first.start, last.end)) };
         let whole = Question { segments: vec![segment::ALL.to_owned()], ..question.clone() };
+        let versions = self.own_versions();
         let (counts, moments, traffic) = tokio::try_join!(
-            work.store.counts(&question),
-            work.store.moments(&question),
+            work.store.counts_of(&question, &versions),
+            work.store.moments_of(&question, &versions),
             work.store.traffic(&whole)
         )?;
-        Ok(Stretch { counts, moments, traffic })
+        let references = self.references(work, windows, &question).await?;
+        Ok(Answers { stretch: Stretch { counts, moments, traffic }, references })
     }
 
     /// The same stretch in earlier weeks, or else on earlier days, or else the windows just before.
@@ -126,8 +174,29 @@ impl WatchRun {
     }
 }
 
+/// What the store said of some windows.
+#[derive(Default)]
+pub(super) struct Answers {
+    pub(super) stretch: Stretch,
+    /// What each window is compared with, by its end.
+    pub(super) references: BTreeMap<Instant, Arc<Reference>>,
+}
+
+/// A stretch that a contract states has no time of making.
+fn is_same_baseline(known: Option<&Baseline>, wanted: Option<&Baseline>) -> bool {
+    match (known, wanted) {
+        (Some(known), Some(wanted)) => {
+            known.name == wanted.name
+                && known.window == wanted.window
+                && (known == wanted || wanted.events == 0)
+        }
+        (None, None) => true,
+        _ => false,
+    }
+}
+
 /// Hours where whole hours are asked for: sixty times fewer rows, which are kept for longer.
-fn resolution(lengths: [Duration; 2]) -> Resolution {
+pub(super) fn resolution(lengths: [Duration; 2]) -> Resolution {
     let is_whole = lengths.iter().all(|length| length.as_secs().is_multiple_of(HOUR.as_secs()));
     if is_whole { Resolution::Hours } else { Resolution::Minutes }
 }

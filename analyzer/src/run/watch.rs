@@ -1,9 +1,10 @@
 //! One watch of one model: where it is, what it compares with, and how it judges a window.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use domain::baseline::Baseline;
-use domain::contract::{Contract, Watch};
+use domain::contract::{Against, Contract, Watch};
 use domain::evaluation::{Evaluation, Monitor};
 use domain::signal::{AGE, LATENCY, segment};
 use domain::time::{DAY, Instant, Interval};
@@ -13,9 +14,12 @@ use sql::evaluations::{ModelSeen, Watched};
 use super::Work;
 use super::labels::LabelRun;
 use super::late::Lateness;
+use super::past::Past;
+use super::reading::Answers;
 use crate::config::Config;
-use crate::counted::{BySignal, Stretch, Traffic};
+use crate::counted::{BySignal, Traffic};
 use crate::finding::{self, Finding};
+use crate::inhibition;
 use crate::objectives;
 use crate::reference::Reference;
 use crate::signals;
@@ -49,6 +53,16 @@ pub(crate) struct Advance {
     pub(crate) is_more: bool,
 }
 
+/// Which time a window is judged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Round {
+    First,
+    /// Its outcomes, which come later.
+    Outcomes,
+    /// For events that came late.
+    Again,
+}
+
 pub(crate) struct WatchRun {
     pub(super) identity: Identity,
     pub(super) contract: Contract,
@@ -59,8 +73,11 @@ pub(crate) struct WatchRun {
     /// The end of the last window that was judged; `None` until it is known.
     pub(super) judged_until: Option<Instant>,
     pub(super) standings: Standings,
-    pub(super) reference: Option<Reference>,
+    /// The named baseline, or what stands for it.
+    pub(super) reference: Option<Arc<Reference>>,
     pub(super) reference_at: Instant,
+    /// What windows are compared with where that is no named baseline, and what was learned of it.
+    pub(super) past: Past,
     pub(super) lateness: Lateness,
     pub(super) labels: LabelRun,
     /// Whether all closed windows were judged at least once since the start.
@@ -80,6 +97,7 @@ impl WatchRun {
             standings: Standings::new(Rules::from(config)),
             reference: None,
             reference_at: Instant::EPOCH,
+            past: Past::default(),
             lateness: Lateness::default(),
             labels: LabelRun::new(Rules::from(config)),
             is_caught_up: false,
@@ -121,9 +139,20 @@ impl WatchRun {
         Some(if is_behind { now.since(next.saturating_add(self.schedule.grace)) } else { Duration::ZERO })
     }
 
+    /// How many closed windows are not judged yet.
+    pub(crate) fn windows_left(&self, now: Instant) -> u64 {
+        let last = self.schedule.last_closed_end(now);
+        let last = self.watch.until.map_or(last, |until| until.0.floor(self.schedule.step).min(last));
+        let from = self.judged_until.unwrap_or(last);
+        last.since(from).as_secs() / self.schedule.step.as_secs().max(1)
+    }
+
     /// Whether nothing can be said before there is a baseline: history can wait for one, and a watch that looks only at
     /// what is compared with one must, or it would pass over windows without a word.
     fn waits_for_baseline(&self) -> bool {
+        if !matches!(self.watch.against(), Against::Named | Against::SameHour { .. }) {
+            return false;
+        }
         const COMPARED: [Monitor; 4] = [Monitor::Drift, Monitor::Missing, Monitor::Invalid, Monitor::Unseen];
         self.is_history()
             || Monitor::ALL.iter().all(|one| COMPARED.contains(one) || !self.watch.looks_at(*one))
@@ -164,14 +193,16 @@ impl WatchRun {
         let mut windows: Vec<Interval> = closed.take(most + 1).collect();
         let is_more = windows.len() > most;
         windows.truncate(most);
+        let is_more = self.keep_of_one_past(work, &mut windows) || is_more;
         let judged = self.judge_windows(work, &windows).await?;
         self.is_caught_up |= !is_more;
         let again = self.review(work).await?;
         let (followed, is_more_labelled) = self.follow_outcomes(work).await?;
-        if self.is_history() && !windows.is_empty() {
+        if (self.is_history() || is_more) && !windows.is_empty() {
             tracing::info!(
                 model = self.identity.model, watch = self.identity.watch, windows = judged,
-                until = %self.judged_until.unwrap_or(until), "judged windows of the history"
+                until = %self.judged_until.unwrap_or(until), left = self.windows_left(work.now()),
+                "judged windows of the past"
             );
         }
         Ok(Advance { windows: judged + again + followed, is_more: is_more || is_more_labelled })
@@ -193,6 +224,13 @@ impl WatchRun {
         Ok(until)
     }
 
+    /// Begins there, whatever was judged before: nothing that is stored is gone on from or judged again.
+    pub(super) fn begin_at(&mut self, from: Instant, work: &Work) {
+        self.judged_until = Some(from.floor(self.schedule.step));
+        self.labels.begin_at(from.floor(self.schedule.step));
+        self.lateness.never(work.now());
+    }
+
     pub(super) fn first_start(&self, config: &Config, now: Instant) -> Instant {
         let earliest = match (&self.watch.from, self.watch.history) {
             (Some(from), _) => from.0,
@@ -204,13 +242,13 @@ impl WatchRun {
 
     /// Reads all windows at once and judges them one after the other.
     async fn judge_windows(&mut self, work: &mut Work, windows: &[Interval]) -> anyhow::Result<usize> {
-        let stretch = self.read(work, windows).await?;
+        let answers = self.read(work, windows).await?;
         for (done, window) in windows.iter().enumerate() {
             if work.is_stopping() {
                 return Ok(done);
             }
-            let evaluations = self.judge(work, *window, &stretch, &[]).await?;
-            self.store(work, *window, &evaluations).await?;
+            let evaluations = self.judge(work, *window, &answers, &[]).await?;
+            self.store(work, *window, &evaluations, Round::First).await?;
             self.standings.take(&evaluations);
             self.lateness.judged(*window, &evaluations);
             self.judged_until = Some(window.end);
@@ -220,14 +258,20 @@ impl WatchRun {
 
     pub(super) async fn store(
         &self,
-        work: &Work,
+        work: &mut Work,
         window: Interval,
         evaluations: &[Evaluation],
+        round: Round,
     ) -> anyhow::Result<()> {
         let Identity { model, environment, watch } = &self.identity;
-        let at = evaluations.first().map_or(0, |evaluation| evaluation.evaluated_at.millis());
-        let token = format!("{model}/{environment}/{watch}/{}/{at}", window.end.millis());
-        Ok(work.store.write_evaluations(evaluations, &token).await?)
+        let round = match round {
+            // Whoever judges a window first has judged it: a second analyzer that says the same changes nothing.
+            Round::First => "first".to_owned(),
+            Round::Outcomes => "outcomes".to_owned(),
+            Round::Again => evaluations.first().map_or(0, |one| one.evaluated_at.millis()).to_string(),
+        };
+        let token = format!("{model}/{environment}/{watch}/{}/{round}", window.end.millis());
+        work.write(evaluations, &token).await
     }
 
     /// The verdicts on one window, from where the subjects stand now.
@@ -235,23 +279,28 @@ impl WatchRun {
         &self,
         work: &mut Work,
         window: Interval,
-        stretch: &Stretch,
+        answers: &Answers,
         told: &[Key],
     ) -> anyhow::Result<Vec<Evaluation>> {
-        let Some(reference) = &self.reference else { return Ok(Vec::new()) };
-        let counted = stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
-        let events = stretch.traffic(window);
+        let Some(reference) = answers.references.get(&window.end) else { return Ok(Vec::new()) };
+        let counted = answers.stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
+        let events = answers.stretch.traffic(window);
         let mut findings = signals::findings(reference, &self.watch, &counted);
         let traffic = self.traffic_findings(work, reference, window, events).await?;
         let volume = traffic.first().cloned();
         findings.extend(traffic);
         findings.extend(self.objective_findings(work, reference, &counted));
+        inhibition::attribute(&mut findings);
         findings.retain(|finding| self.watch.looks_at(finding.monitor));
+        let called = match reference.called.as_str() {
+            "" => self.watch.baseline.as_str(),
+            called => called,
+        };
         let context = finding::Context {
             model: &self.identity.model,
             environment: &self.identity.environment,
             watch: &self.identity.watch,
-            baseline: &self.watch.baseline,
+            baseline: called,
             window,
             evaluated_at: work.stamp(),
         };

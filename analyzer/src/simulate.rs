@@ -1,0 +1,392 @@
+//! How often healthy models would be told to be off course, and how soon broken ones are: invented weeks of counts, judged
+//! by the very code that judges real ones, without a store.
+//!
+//! Invariant: whatever is drawn follows from the seed, so a figure can be had again.
+
+mod streams;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use domain::baseline::SignalBaseline;
+use domain::contract::{Contract, Watch};
+use domain::counts::Counts;
+use domain::evaluation::{Severity, Verdict};
+use domain::grid::Grid;
+use domain::time::{HOUR, Instant, Interval};
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use sql::baselines::BySignal;
+use sql::counts::{CountPoint, CountSeries};
+use sql::grids::StoredGrid;
+
+use crate::calibrate::{self, Past, Rest};
+use crate::compare::Comparison;
+use crate::config::Config;
+use crate::counted::{self, Counted};
+use crate::finding::{Context, Finding};
+use crate::inhibition;
+use crate::reference::{HealthyWindows, Learned, Reference};
+use crate::signals;
+use crate::standings::{Key, Standings};
+use crate::threshold::{Rules, Standing, judge};
+
+pub use streams::{Habit, categories, numbers};
+
+const WEEK: usize = 7 * 24;
+/// So many weeks say what is usual.
+const WEEKS: usize = 4;
+/// A fault is followed for so many windows.
+const FOLLOWED: usize = 6;
+const MODEL: &str = "simulated";
+
+/// What goes wrong with a signal.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fault {
+    None,
+    /// All values move by so many standard deviations.
+    Shift(f64),
+    /// So large a share of the values becomes null.
+    Nulls(f64),
+    /// So large a share of the values becomes a category that was never seen.
+    NewCategory(f64),
+}
+
+/// Counts of one hour of a signal, with a fault or without.
+pub type Draw = Box<dyn Fn(usize, Fault, &mut StdRng) -> Counts>;
+
+/// One stream of values.
+pub struct Signal {
+    pub name: String,
+    pub grid: Grid,
+    pub draw: Draw,
+}
+
+/// What is tried.
+#[derive(Clone, Debug)]
+pub struct Plan {
+    pub config: Config,
+    /// How many days are judged, after four weeks of history.
+    pub days: usize,
+    pub faults: Vec<Fault>,
+    /// One in so many days the faults are tried, at an hour of chance.
+    pub probe_days: usize,
+    pub seed: u64,
+}
+
+/// What became of one model, or of several together.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Outcome {
+    pub signals: usize,
+    /// Months of models that were judged.
+    pub months: f64,
+    /// Runs of windows that were told to be off course while nothing was wrong.
+    pub pages: usize,
+    pub tickets: usize,
+    /// Single windows beyond their limit.
+    pub beyond: usize,
+    pub windows: usize,
+    /// What was found of each of the plan's faults.
+    pub found: Vec<Found>,
+}
+
+/// How a fault was found.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Found {
+    pub tried: usize,
+    /// Of the first windows after the fault, how many were beyond their limit.
+    pub at_once: usize,
+    /// Of all windows that were tried.
+    pub windows: usize,
+    pub beyond: usize,
+    /// After how many windows the alarm came, where it came.
+    pub delays: Vec<usize>,
+}
+
+impl Outcome {
+    pub fn add(&mut self, other: &Self) {
+        self.signals += other.signals;
+        self.months += other.months;
+        self.pages += other.pages;
+        self.tickets += other.tickets;
+        self.beyond += other.beyond;
+        self.windows += other.windows;
+        self.found.resize(self.found.len().max(other.found.len()), Found::default());
+        for (found, more) in self.found.iter_mut().zip(&other.found) {
+            found.tried += more.tried;
+            found.at_once += more.at_once;
+            found.windows += more.windows;
+            found.beyond += more.beyond;
+            found.delays.extend(&more.delays);
+        }
+    }
+}
+
+impl Found {
+    /// The share of windows with the fault that were beyond their limit; `None` where it was never tried.
+    pub fn power(&self) -> Option<f64> {
+        (self.windows > 0).then(|| self.beyond as f64 / self.windows as f64)
+    }
+
+    /// The share of faults that became an alarm while they were followed.
+    pub fn told(&self) -> Option<f64> {
+        (self.tried > 0).then(|| self.delays.len() as f64 / self.tried as f64)
+    }
+
+    pub fn median_delay(&self) -> Option<usize> {
+        let mut sorted = self.delays.clone();
+        sorted.sort_unstable();
+        sorted.get(sorted.len() / 2).copied()
+    }
+}
+
+/// Judges `plan.days` healthy days of one model that has these signals, and tries the faults beside them.
+pub fn run(plan: &Plan, model: &[Signal]) -> Outcome {
+    let mut random = StdRng::seed_from_u64(plan.seed);
+    let hours = WEEKS * WEEK + 24 * plan.days;
+    let drawn: Vec<Vec<Counts>> = model
+        .iter()
+        .map(|signal| (0..hours).map(|hour| (signal.draw)(hour, Fault::None, &mut random)).collect())
+        .collect();
+    let world = World { plan, model, drawn };
+    let mut outcome = Outcome {
+        signals: model.len(),
+        months: plan.days as f64 / 30.0,
+        found: vec![Found::default(); plan.faults.len()],
+        ..Outcome::default()
+    };
+    let base = world.base();
+    let mut standings = Standings::new(Rules::from(&plan.config));
+    let mut learned = Arc::new(Learned::new());
+    for hour in WEEKS * WEEK..hours {
+        if (hour - WEEKS * WEEK).is_multiple_of(WEEK) {
+            learned = Arc::new(world.learned(hour));
+        }
+        let reference = world.reference(&base, &learned, hour);
+        world.judge(&reference, hour, &mut standings, &mut outcome);
+        let is_probed = (hour / 24).is_multiple_of(plan.probe_days) && random.random_ratio(1, 24);
+        if is_probed && hour + FOLLOWED <= hours {
+            world.probe(&base, &learned, hour, &mut outcome, &mut random);
+        }
+    }
+    outcome
+}
+
+struct World<'a> {
+    plan: &'a Plan,
+    model: &'a [Signal],
+    drawn: Vec<Vec<Counts>>,
+}
+
+impl World<'_> {
+    /// Grids and budget, without anything to compare with yet.
+    fn base(&self) -> Reference {
+        let stored = |signal: &Signal| StoredGrid {
+            grid: signal.grid.clone(),
+            made_from: String::new(),
+            made_of: 0,
+            announced_at: Instant::EPOCH,
+            recounted_at: None,
+        };
+        let grids = self.model.iter().map(stored).collect();
+        Reference::new(&self.plan.config, &Contract::default(), &watch(), None, grids)
+    }
+
+    fn learned(&self, hour: usize) -> Learned {
+        let first = hour - WEEKS * WEEK;
+        let series: Vec<CountSeries> = self
+            .model
+            .iter()
+            .zip(&self.drawn)
+            .map(|(signal, drawn)| CountSeries {
+                segment: String::new(),
+                signal: signal.name.clone(),
+                grid: signal.grid.id,
+                points: (first..hour).flat_map(|hour| points(hour, &drawn[hour])).collect(),
+            })
+            .collect();
+        let windows =
+            HealthyWindows { stretch: Interval::new(at(first), at(hour)), length: HOUR, stride: HOUR };
+        let least_events = watch().least_events;
+        let none = BTreeMap::new();
+        let pasts = self.model.iter().zip(&series).map(|(signal, series)| {
+            let past = Past { grid: &signal.grid, means: &none, series, rest: Rest::SameHours };
+            ((String::new(), signal.name.clone()), past)
+        });
+        calibrate::calibrate(pasts, calibrate::Window { windows, left_out: &[], least_events })
+    }
+
+    fn reference(&self, base: &Reference, learned: &Arc<Learned>, hour: usize) -> Reference {
+        let mut signals = BySignal::new();
+        for (signal, drawn) in self.model.iter().zip(&self.drawn) {
+            let mut counts = Counts::default();
+            (1..=WEEKS).for_each(|ago| counts.merge(&drawn[hour - ago * WEEK]));
+            let counted = SignalBaseline { grid: signal.grid.id, counts, ..SignalBaseline::default() };
+            signals.insert((String::new(), signal.name.clone()), counted);
+        }
+        base.learned(learned.clone()).with(signals, "the same hours of 4 weeks".to_owned())
+    }
+
+    fn judge(&self, reference: &Reference, hour: usize, standings: &mut Standings, outcome: &mut Outcome) {
+        let counted = self.model.iter().zip(&self.drawn).map(|(signal, drawn)| {
+            let counted = Counted { counts: drawn[hour].clone(), ..Counted::default() };
+            ((String::new(), signal.name.clone()), counted)
+        });
+        let counted: counted::BySignal = counted.collect();
+        let mut findings = signals::findings(reference, &watch(), &counted);
+        inhibition::attribute(&mut findings);
+        outcome.beyond += findings.iter().filter(|finding| finding.is_beyond()).count();
+        outcome.windows += findings.iter().filter(|finding| finding.is_enough).count();
+        let context = Context {
+            model: MODEL,
+            environment: "production",
+            watch: "hourly",
+            baseline: &reference.called,
+            window: Interval::new(at(hour), at(hour + 1)),
+            evaluated_at: at(hour + 1),
+        };
+        let evaluations = standings.judge(findings, &context, &[]);
+        for evaluation in &evaluations {
+            let before = standings.get(&Key::of(evaluation)).map(|standing| standing.verdict);
+            let is_new = evaluation.verdict == Verdict::OffCourse && !before.is_some_and(Verdict::is_alarm);
+            match evaluation.severity {
+                Severity::Page if is_new => outcome.pages += 1,
+                Severity::Ticket if is_new => outcome.tickets += 1,
+                _ => {}
+            }
+        }
+        standings.take(&evaluations);
+    }
+
+    /// Tries each fault on each signal for some hours from `hour` on.
+    fn probe(
+        &self,
+        base: &Reference,
+        learned: &Arc<Learned>,
+        hour: usize,
+        outcome: &mut Outcome,
+        random: &mut StdRng,
+    ) {
+        let references: Vec<(usize, Reference)> =
+            (hour..hour + FOLLOWED).map(|hour| (hour, self.reference(base, learned, hour))).collect();
+        for (fault, found) in self.plan.faults.iter().zip(&mut outcome.found) {
+            for signal in self.model.iter().filter(|signal| fault.applies_to(&signal.grid)) {
+                self.follow(signal, *fault, &references, found, random);
+            }
+        }
+    }
+
+    fn follow(
+        &self,
+        signal: &Signal,
+        fault: Fault,
+        references: &[(usize, Reference)],
+        found: &mut Found,
+        random: &mut StdRng,
+    ) {
+        let rules = Rules::from(&self.plan.config);
+        let mut standings: BTreeMap<&'static str, Standing> = BTreeMap::new();
+        let mut is_told = false;
+        found.tried += 1;
+        for (after, (hour, reference)) in references.iter().enumerate() {
+            let counts = (signal.draw)(*hour, fault, random);
+            if counts.total() < watch().least_events {
+                continue;
+            }
+            let findings = compared(reference, signal, counts);
+            let is_beyond = findings.iter().any(Finding::is_beyond);
+            found.windows += 1;
+            found.beyond += usize::from(is_beyond);
+            found.at_once += usize::from(is_beyond && after == 0);
+            for finding in findings.iter().filter(|finding| finding.is_enough) {
+                let name = finding.monitor.name();
+                let standing = judge(rules, standings.get(name), &finding.reading(at(*hour)));
+                standings.insert(name, standing);
+            }
+            if !is_told && standings.values().any(|standing| standing.verdict.is_alarm()) {
+                is_told = true;
+                found.delays.push(after + 1);
+            }
+        }
+    }
+}
+
+impl Fault {
+    fn applies_to(self, grid: &Grid) -> bool {
+        match self {
+            Self::None => false,
+            Self::Shift(_) => grid.is_numeric(),
+            Self::Nulls(_) => true,
+            Self::NewCategory(_) => !grid.is_numeric(),
+        }
+    }
+}
+
+fn compared(reference: &Reference, signal: &Signal, counts: Counts) -> Vec<Finding> {
+    let Some(baseline) = reference.signals.get(&(String::new(), signal.name.clone())) else {
+        return Vec::new();
+    };
+    let comparison = Comparison {
+        signal: &signal.name,
+        segment: "",
+        grid: &signal.grid,
+        baseline,
+        current: &Counted { counts, ..Counted::default() },
+        healthy: reference.healthy_of("", &signal.name),
+        least_events: watch().least_events,
+    };
+    comparison.findings(&reference.limits)
+}
+
+fn watch() -> Watch {
+    Watch { step_s: HOUR.as_secs(), ..Watch::default() }
+}
+
+fn at(hour: usize) -> Instant {
+    Instant::from_seconds(i64::try_from(hour).unwrap_or(i64::MAX / 3_600) * 3_600)
+}
+
+fn points(hour: usize, counts: &Counts) -> Vec<CountPoint> {
+    counts.iter().map(|(bin, n)| CountPoint { at: at(hour), bin, n }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(days: usize, faults: &[Fault]) -> Plan {
+        Plan { config: Config::default(), days, faults: faults.to_vec(), probe_days: 1, seed: 5 }
+    }
+
+    /// A small run of what docs/trust.md reports: nothing is told of ten healthy days, and what breaks is found.
+    #[test]
+    fn ten_healthy_days_are_quiet_and_small_faults_are_found() {
+        for habit in [Habit::Independent, Habit::Wander, Habit::WaveAndWander] {
+            let mut random = StdRng::seed_from_u64(3);
+            let hours = WEEKS * WEEK + 10 * 24;
+            let mut model = vec![numbers("prediction.score", habit, 2_000, hours, &mut random)];
+            model.push(numbers("feature.a", habit, 2_000, hours, &mut random));
+            model.push(categories("feature.b", habit, 2_000, hours, &mut random));
+            let faults = [Fault::Shift(0.5), Fault::Nulls(0.05), Fault::NewCategory(0.02)];
+            let outcome = run(&plan(10, &faults), &model);
+            assert_eq!((outcome.pages, outcome.tickets), (0, 0), "{habit:?}: {outcome:?}");
+            assert!(outcome.windows > 10 * 24 * 3, "{habit:?}: {outcome:?}");
+            for (fault, found) in faults.iter().zip(&outcome.found) {
+                let power = found.power().expect("it was tried");
+                assert!(power > 0.95, "{habit:?} {fault:?}: {power}");
+                assert!(found.median_delay().is_some_and(|delay| delay <= 2), "{habit:?} {fault:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn the_same_seed_gives_the_same_figures() {
+        let outcome = || {
+            let mut random = StdRng::seed_from_u64(8);
+            let hours = WEEKS * WEEK + 24;
+            let model = [numbers("feature.a", Habit::Wander, 300, hours, &mut random)];
+            run(&plan(1, &[Fault::Shift(0.2)]), &model)
+        };
+        assert_eq!(outcome(), outcome());
+    }
+}

@@ -1,6 +1,6 @@
 //! Commands that end by themselves.
 
-pub mod compare;
+pub mod backtest;
 pub mod hash_password;
 pub mod sql;
 

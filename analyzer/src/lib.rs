@@ -1,6 +1,6 @@
 //! The analyzer: looks at each model's closed windows and says what it found, as `evaluations`.
 //!
-//! Everything but [`run`] is a plain function of plain data. Reading order:
+//! Everything but [`run`] and the reading of [`files`] is a plain function of plain data. Reading order:
 //!
 //! 1. [`stats`]: laws, quantiles, histograms
 //! 2. [`drift`]: how far two histograms are apart, one file a metric
@@ -12,6 +12,7 @@
 //! 7. [`standings`]: where every subject of a watch stands
 //! 8. [`run`]: the loop over models, watches and windows, [`shard`]: which of them are this analyzer's,
 //!    and [`simulate`]: how often all of this would be wrong
+//! 9. [`files`] and [`side_by_side`]: two files, or two windows, compared once and for all
 
 pub mod budget;
 pub mod calibrate;
@@ -21,6 +22,7 @@ pub mod counted;
 pub mod drift;
 pub mod evidence;
 pub mod explain;
+pub mod files;
 pub mod finding;
 pub mod hours;
 pub mod inhibition;
@@ -29,6 +31,7 @@ pub mod performance;
 pub mod reference;
 pub mod run;
 pub mod shard;
+pub mod side_by_side;
 pub mod signals;
 pub mod simulate;
 pub mod spread;

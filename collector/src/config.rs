@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use service::Secret;
 
 use crate::guard::Settings;
+pub use crate::payloads::settings::{EnvironmentFrom, Payloads};
 use crate::sources::kafka;
 
 /// Checked when it is read: a wrong one cannot exist.
@@ -29,6 +30,7 @@ pub struct Config {
     pub grids: Grids,
     pub kafka: kafka::Config,
     pub privacy: Privacy,
+    pub payloads: Payloads,
 }
 
 /// A bearer token and what it allows.
@@ -46,6 +48,9 @@ pub struct Token {
     /// The models it may write for; all where none is named.
     #[serde(default)]
     pub models: Vec<String>,
+    /// Whether it may stand in the address of payload logs (`?token=…`), for senders that send no headers.
+    #[serde(default)]
+    pub in_url: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -164,6 +169,7 @@ impl Default for Config {
             grids: Grids::default(),
             kafka: kafka::Config::default(),
             privacy: Privacy::default(),
+            payloads: Payloads::default(),
         }
     }
 }
@@ -236,12 +242,14 @@ struct Raw {
     grids: Grids,
     kafka: kafka::Config,
     privacy: Privacy,
+    payloads: Payloads,
 }
 
 impl Default for Raw {
     fn default() -> Self {
-        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy } = Config::default();
-        Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy }
+        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads } =
+            Config::default();
+        Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads }
     }
 }
 
@@ -257,8 +265,8 @@ impl TryFrom<Raw> for Config {
     type Error = ConfigError;
 
     fn try_from(raw: Raw) -> Result<Self, ConfigError> {
-        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy } = raw;
-        let config = Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy };
+        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads } = raw;
+        let config = Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads };
         config.check()?;
         Ok(config)
     }
@@ -309,6 +317,7 @@ impl Config {
                  to what `openssl rand -hex 32` prints",
             );
         }
+        self.payloads.check()?;
         self.kafka.check()
     }
 

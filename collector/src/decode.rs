@@ -9,7 +9,7 @@ mod array;
 mod draft;
 mod fields;
 mod names;
-mod nonfinite;
+pub(crate) mod nonfinite;
 mod scalar;
 mod section;
 mod split;

@@ -4,7 +4,8 @@
 //! [`decode`] reads it from JSON; [`guard`] looks at it by its model's contract and redacts it; [`known`]
 //! holds the grids that are in force; [`count`] counts a batch by them; [`batch`] makes one insert of events and their
 //! counts; [`intake`] stores it, repeated whole until it is; [`spool`] keeps what is unfinished over a crash; [`queue`]
-//! gathers what many requests bring; [`maker`] makes grids and counts again what came before them; `sources` are the doors; [`run`](mod@run) wires
+//! gathers what many requests bring; [`maker`] makes grids and counts again what came before them; `sources` are the doors; [`payloads`] makes events of
+//! what model servers log; [`run`](mod@run) wires
 //! all of it.
 
 pub mod baseline;
@@ -21,6 +22,7 @@ pub mod intake;
 pub mod known;
 pub mod maker;
 pub mod metrics;
+pub mod payloads;
 pub mod predictions;
 pub mod queue;
 pub mod recount;

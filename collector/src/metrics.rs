@@ -18,6 +18,9 @@ pub struct Metrics {
     seconds: Histogram<f64>,
     waiting: Gauge<u64>,
     grids: Counter<u64>,
+    payloads: Counter<u64>,
+    journal: Gauge<u64>,
+    pairs: Gauge<u64>,
 }
 
 impl Metrics {
@@ -43,6 +46,18 @@ impl Metrics {
                 .with_description("unpacked bodies that wait to be stored")
                 .build(),
             grids: counter("leeway_collector_grids_total", "grids announced"),
+            payloads: counter(
+                "leeway_collector_payloads_total",
+                "payloads of model servers, by what came of them",
+            ),
+            journal: meter
+                .u64_gauge("leeway_collector_journal_bytes")
+                .with_description("acknowledged payloads that wait to be stored")
+                .build(),
+            pairs: meter
+                .u64_gauge("leeway_collector_pairs_waiting")
+                .with_description("requests and responses that wait for each other")
+                .build(),
         }
     }
 
@@ -57,14 +72,27 @@ impl Metrics {
         self.answers.add(1, &[KeyValue::new("status", i64::from(status))]);
     }
 
-    pub fn events(&self, kind: Kind, source: &'static str, accepted: usize, rejected: usize) {
-        let of = [KeyValue::new("kind", kind.name()), KeyValue::new("source", source)];
+    pub fn events(&self, kind: Kind, source: &str, accepted: usize, rejected: usize) {
+        let of = [KeyValue::new("kind", kind.name()), KeyValue::new("source", source.to_owned())];
         self.events.add(accepted as u64, &of);
         self.rejected.add(rejected as u64, &of);
     }
 
     pub fn waiting(&self, bytes: usize) {
         self.waiting.record(bytes as u64, &[]);
+    }
+
+    /// `came_of_it`: paired, request_only, response_only, feedback, duplicate, full or refused.
+    pub fn payloads(&self, came_of_it: &'static str, payloads: usize) {
+        self.payloads.add(payloads as u64, &[KeyValue::new("outcome", came_of_it)]);
+    }
+
+    pub fn journal(&self, bytes: u64) {
+        self.journal.record(bytes, &[]);
+    }
+
+    pub fn pairs_waiting(&self, halves: usize) {
+        self.pairs.record(halves as u64, &[]);
     }
 
     pub fn grids(&self, made: usize) {

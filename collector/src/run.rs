@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use axum::Router;
 use service::Context;
 use sql::Store;
+use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -14,6 +15,7 @@ use crate::guard::GuardBook;
 use crate::intake::{Intake, Patience};
 use crate::known::Grids;
 use crate::maker::Maker;
+use crate::payloads;
 use crate::queue::Queue;
 use crate::sources::http::{Http, Queues};
 use crate::sources::kafka::Kafka;
@@ -44,11 +46,14 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let repeatable = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
     let repeating = intake.clone().without_spool(repeatable);
     let kafka = Kafka::join(&config.kafka, &config.limits, store.clone(), repeating, &context)?;
-    let finishing = tokio::spawn(finish(intake.clone(), left));
+    let (finished, after_finish) = oneshot::channel();
+    let finishing = tokio::spawn(finish(intake.clone(), left, finished));
     let closing = CancellationToken::new();
-    let (queues, stored) = queues(&config, &intake, &closing);
+    let (queues, mut stored) = queues(&config, &intake, &closing);
     let kept_days = store.config().retention.events_days;
-    let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone())?;
+    let (payloads, worker) = payloads::worker::open(&config, kept_days, &intake, &context, &closing)?;
+    stored.push(tokio::spawn(worker.run(after_finish)));
+    let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone(), payloads)?;
     let maker = Maker::new(store, grids, &config.grids, &context, &intake);
     let making = tokio::spawn(maker.run(context.stopper.clone()));
     let consuming = kafka.map(|kafka| tokio::spawn(kafka.run(context.stopper.clone())));
@@ -90,8 +95,14 @@ fn queues(config: &Config, intake: &Intake, closing: &CancellationToken) -> (Que
     (Queues { predictions, outcomes, rejections }, vec![first, second, third])
 }
 
-/// Finishes batches that an earlier process left behind.
-async fn finish(intake: Intake, left: Vec<Entry>) {
+/// Finishes batches that an earlier process left behind, and says when.
+async fn finish(intake: Intake, left: Vec<Entry>, finished: oneshot::Sender<()>) {
+    finish_all(intake, left).await;
+    // Nobody waits where the process is to end.
+    let _ = finished.send(());
+}
+
+async fn finish_all(intake: Intake, left: Vec<Entry>) {
     if left.is_empty() {
         return;
     }

@@ -50,6 +50,10 @@ pub struct Contract {
     pub privacy: Privacy,
     /// Which output is *the* prediction; by default the first of `score`, `value` and whatever else comes.
     pub prediction: String,
+    /// What the values of an instance are called, in their order, where payload logs do not name them.
+    pub inputs: Vec<String>,
+    /// The same for the values of an answer.
+    pub outputs: Vec<String>,
     /// Dimensions watched separately: names of categorical features (`origin`) or of tags (`tag.region`).
     pub segments: Vec<String>,
     pub objectives: Objectives,

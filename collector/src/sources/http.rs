@@ -1,8 +1,8 @@
 //! `POST /v1/predictions` and `POST /v1/outcomes`: answered with 200 only after the store has the events.
 
-mod answer;
-mod auth;
-mod body;
+pub(super) mod answer;
+pub(super) mod auth;
+pub(super) mod body;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -22,8 +22,9 @@ use self::answer::{Accepted, Refusal};
 use self::auth::{Allowed, Tokens};
 use crate::config::{Config, Limits, Scope};
 use crate::decode::{self, Decoded, Names, Refused, Rules, Unreadable};
-use crate::event::{Kind, Name, Outcome, Rejection, cut_payload};
+use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
 use crate::intake::Intake;
+use crate::payloads::Payloads;
 use crate::predictions::Predictions;
 use crate::queue::{Gather, NotStored, Queue};
 
@@ -40,15 +41,18 @@ pub struct Queues {
 
 /// All that the handlers share.
 pub struct Http {
-    tokens: Tokens,
-    limits: Limits,
+    pub(super) tokens: Tokens,
+    pub(super) limits: Limits,
     /// Days that events are kept; older ones are refused.
     kept_days: u32,
     clock: Clock,
-    queues: Queues,
-    intake: Intake,
+    pub(super) queues: Queues,
+    pub(super) intake: Intake,
+    pub(super) payloads: Payloads,
+    /// What holds for payloads.
+    pub(super) settings: crate::config::Payloads,
     /// Room for bodies, in KiB.
-    room: Arc<Semaphore>,
+    pub(super) room: Arc<Semaphore>,
     /// Names learned from earlier requests; a request takes one and gives it back.
     names: Mutex<Vec<Names>>,
 }
@@ -62,6 +66,7 @@ impl Http {
         clock: Clock,
         queues: Queues,
         intake: Intake,
+        payloads: Payloads,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             tokens: Tokens::read(&config.tokens)?,
@@ -70,6 +75,8 @@ impl Http {
             clock,
             queues,
             intake,
+            payloads,
+            settings: config.payloads.clone(),
             room: Arc::new(Semaphore::new(body::kib(config.limits.waiting_bytes) as usize)),
             names: Mutex::default(),
         })
@@ -80,19 +87,21 @@ impl Http {
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(CatchPanicLayer::new());
-        Router::new()
-            .route("/v1/predictions", post(predictions))
-            .route("/v1/outcomes", post(outcomes))
+        let own =
+            Router::new().route("/v1/predictions", post(predictions)).route("/v1/outcomes", post(outcomes));
+        super::OVER_HTTP
+            .iter()
+            .fold(own, |router, routes| router.merge(routes()))
             .layer(layers)
             .with_state(Arc::new(self))
     }
 
-    fn rules(&self, allowed: Allowed) -> Rules {
+    pub(super) fn rules(&self, allowed: Allowed, source: &str) -> Rules {
         let now = self.clock.now();
         let kept = DAY * self.kept_days;
         Rules {
             received_at: now,
-            source: Name::from(SOURCE),
+            source: Name::from(source),
             // The tables begin with 1970.
             oldest: now.saturating_sub(kept).max(Instant::EPOCH),
             newest: now.saturating_add(self.limits.future()),
@@ -101,7 +110,7 @@ impl Http {
         }
     }
 
-    fn with_names<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
+    pub(super) fn with_names<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
         let free = || self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let mut names = free().pop().unwrap_or_default();
         let outcome = work(&mut names);
@@ -110,27 +119,36 @@ impl Http {
     }
 }
 
-async fn predictions(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
-    let decode: Decode<Predictions> = |body, framing, names, rules| {
+/// How predictions are taken.
+pub(super) const PREDICTIONS: Door<Predictions> = Door {
+    kind: Kind::Prediction,
+    scope: Scope::Predictions,
+    queue: |http| http.queues.predictions.clone(),
+    decode: |body, framing, names, rules| {
         let mut events = Predictions::default();
         let refused = decode::predictions_into(body, framing, names, rules, &mut events)?;
         Ok(Taken { events, refused })
-    };
-    let queue = |http: &Http| http.queues.predictions.clone();
-    Door { kind: Kind::Prediction, scope: Scope::Predictions, queue, decode }.take(&http, request).await
+    },
+};
+
+/// How outcomes are taken.
+pub(super) const OUTCOMES: Door<Vec<Outcome>> = Door {
+    kind: Kind::Outcome,
+    scope: Scope::Outcomes,
+    queue: |http| http.queues.outcomes.clone(),
+    decode: |body, framing, names, rules| decode::outcomes(body, framing, names, rules).map(Taken::from),
+};
+
+async fn predictions(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
+    PREDICTIONS.take(&http, request).await
 }
 
 async fn outcomes(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
-    let decode: Decode<Vec<Outcome>> = |body, framing, names, rules| {
-        let Decoded { events, refused } = decode::outcomes(body, framing, names, rules)?;
-        Ok(Taken { events, refused })
-    };
-    let queue = |http: &Http| http.queues.outcomes.clone();
-    Door { kind: Kind::Outcome, scope: Scope::Outcomes, queue, decode }.take(&http, request).await
+    OUTCOMES.take(&http, request).await
 }
 
 /// How one kind of event is taken.
-struct Door<B> {
+pub(super) struct Door<B> {
     kind: Kind,
     scope: Scope,
     queue: fn(&Http) -> Queue<B>,
@@ -138,9 +156,27 @@ struct Door<B> {
 }
 
 /// What was understood of a body, gathered as it is stored.
-struct Taken<B> {
+pub(super) struct Taken<B> {
     events: B,
     refused: Vec<Refused>,
+}
+
+impl From<Decoded<Outcome>> for Taken<Vec<Outcome>> {
+    fn from(Decoded { events, refused }: Decoded<Outcome>) -> Self {
+        Self { events, refused }
+    }
+}
+
+impl From<Decoded<Prediction>> for Taken<Predictions> {
+    fn from(Decoded { events, refused }: Decoded<Prediction>) -> Self {
+        Self { events: events.into(), refused }
+    }
+}
+
+/// What became of the events of a body.
+pub(super) struct Stored {
+    pub accepted: usize,
+    pub refused: Vec<Refused>,
 }
 
 type Decode<B> = fn(&[u8], decode::Framing, &mut Names, &Rules) -> Result<Taken<B>, Unreadable>;
@@ -163,14 +199,17 @@ impl<B: Gather> Door<B> {
         let (parts, body) = request.into_parts();
         let form = body::Form::of(&parts.headers)?;
         let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
-        let rules = http.rules(allowed);
+        let rules = http.rules(allowed, SOURCE);
         let work = {
             let (http, rules, decode) = (http.clone(), rules.clone(), self.decode);
             move || understand(&http, packed, form, &rules, decode)
         };
         let (bytes, room, decoded) = work_where_it_fits(work).await?;
         match decoded {
-            Ok(taken) => self.store(http, rules, taken, bytes, room).await,
+            Ok(taken) => {
+                let Stored { accepted, refused } = self.store(http, &rules, taken, bytes, Some(room)).await?;
+                Accepted::of(accepted, refused)
+            }
             Err((unreadable, payload)) => {
                 let whole = unreadable_rejection(self.kind, &rules, &unreadable, payload);
                 self.wait(http, http.queues.rejections.submit(vec![whole], bytes, Some(room))).await?;
@@ -180,28 +219,29 @@ impl<B: Gather> Door<B> {
         }
     }
 
-    async fn store(
+    /// Stores what was understood, and gives how it came out.
+    pub(super) async fn store(
         &self,
         http: &Http,
-        rules: Rules,
-        taken: Taken<B>,
+        rules: &Rules,
+        taken: impl Into<Taken<B>>,
         bytes: usize,
-        room: OwnedSemaphorePermit,
-    ) -> Result<Accepted, Refusal> {
-        let Taken { events, refused } = taken;
+        room: Option<OwnedSemaphorePermit>,
+    ) -> Result<Stored, Refusal> {
+        let Taken { events, refused } = taken.into();
         let accepted = events.rows();
         let rejections: Vec<Rejection> =
-            refused.iter().map(|refused| refused.rejection(self.kind, &rules)).collect();
+            refused.iter().map(|refused| refused.rejection(self.kind, rules)).collect();
         // Both at once; the room is given back when the events are stored, or with the answer where there are none.
-        let (room, held) = if accepted > 0 { (Some(room), None) } else { (None, Some(room)) };
+        let (room, held) = if accepted > 0 { (room, None) } else { (None, room) };
         let queue = (self.queue)(http);
         let stored = futures_util::future::try_join(
             queue.submit(events, bytes, room),
             http.queues.rejections.submit(rejections, 0, held),
         );
         self.wait(http, stored).await?;
-        http.intake.metrics().events(self.kind, SOURCE, accepted, refused.len());
-        Accepted::of(accepted, refused)
+        http.intake.metrics().events(self.kind, &rules.source, accepted, refused.len());
+        Ok(Stored { accepted, refused })
     }
 
     /// Waits for the store, as long as a sender may be kept waiting.
@@ -228,7 +268,7 @@ fn understand<B>(
     rules: &Rules,
     decode: Decode<B>,
 ) -> Understood<B> {
-    let body::Unpacked { text, room } = packed.unpack(&form, &http.limits, &http.room)?;
+    let body::Unpacked { text, room } = packed.unpack(form.packing, &http.limits, &http.room)?;
     http.intake.metrics().waiting(http.limits.waiting_bytes - http.room.available_permits() * 1_024);
     let decoded = http.with_names(|names| decode(&text, form.framing, names, rules));
     Ok((text.len(), room, decoded.map_err(|unreadable| (unreadable, cut_payload(&text)))))

@@ -14,6 +14,14 @@ struct Known {
     hash: [u8; 32],
     scopes: Vec<Scope>,
     models: Vec<String>,
+    in_url: bool,
+}
+
+/// Where a token was found. Addresses end in logs and manifests, so only tokens that are meant for it count there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Given {
+    InHeader,
+    InUrl,
 }
 
 /// What the sender of a request may do.
@@ -36,7 +44,12 @@ impl Tokens {
             };
             let text = text.trim();
             anyhow::ensure!(!text.is_empty(), "the token \"{}\" is empty", token.name);
-            Ok(Known { hash: hash(text), scopes: token.scopes.clone(), models: token.models.clone() })
+            Ok(Known {
+                hash: hash(text),
+                scopes: token.scopes.clone(),
+                models: token.models.clone(),
+                in_url: token.in_url,
+            })
         });
         known.collect::<anyhow::Result<_>>().map(Self)
     }
@@ -44,28 +57,43 @@ impl Tokens {
     /// Whether the sender may send events of this `scope`. Without any tokens everybody may: the collector then
     /// listens on loopback only.
     pub fn check(&self, headers: &HeaderMap, scope: Scope) -> Result<Allowed, Refusal> {
+        self.check_given(bearer(headers), Given::InHeader, scope)
+    }
+
+    /// The same for senders that can only be given an address: also `?token=…`, where the token is meant for it.
+    pub fn check_with_url(
+        &self,
+        headers: &HeaderMap,
+        query: Option<&str>,
+        scope: Scope,
+    ) -> Result<Allowed, Refusal> {
+        match bearer(headers) {
+            Some(token) => self.check_given(Some(token), Given::InHeader, scope),
+            None => self.check_given(query.and_then(in_query), Given::InUrl, scope),
+        }
+    }
+
+    fn check_given(&self, token: Option<&str>, given: Given, scope: Scope) -> Result<Allowed, Refusal> {
         if self.0.is_empty() {
             return Ok(Allowed::default());
         }
-        let given = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|value| value.split_once(' '))
-            .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
-            .map(|(_, token)| hash(token.trim()));
-        let Some(given) = given else {
+        let Some(hashed) = token.map(hash) else {
             let error = "a token is needed; send it as `Authorization: Bearer …`";
             return Err(Refusal::of(StatusCode::UNAUTHORIZED, error));
         };
         // All are compared, so that the time taken says nothing about which one came close.
         let mut found = None;
         for known in &self.0 {
-            if bool::from(known.hash.ct_eq(&given)) {
+            if bool::from(known.hash.ct_eq(&hashed)) {
                 found = Some(known);
             }
         }
         match found {
             None => Err(Refusal::of(StatusCode::UNAUTHORIZED, "the token is not known")),
+            Some(known) if given == Given::InUrl && !known.in_url => {
+                let error = "this token must not stand in an address; send it as a header, or set its in_url";
+                Err(Refusal::of(StatusCode::FORBIDDEN, error))
+            }
             Some(known) if !known.scopes.contains(&scope) => {
                 let error = format!("the token's scopes do not allow {}", scope.name());
                 Err(Refusal::of(StatusCode::FORBIDDEN, error))
@@ -73,6 +101,16 @@ impl Tokens {
             Some(known) => Ok(Allowed { models: known.models.clone() }),
         }
     }
+}
+
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
+}
+
+/// The token of `?token=…`, as it stands: tokens have no characters that an address would write otherwise.
+fn in_query(query: &str) -> Option<&str> {
+    query.split('&').find_map(|pair| pair.strip_prefix("token="))
 }
 
 fn hash(token: &str) -> [u8; 32] {
@@ -98,10 +136,12 @@ mod tests {
             token_file: None,
             scopes,
             models: models.iter().map(|model| (*model).to_owned()).collect(),
+            in_url: name == "url",
         };
         Tokens::read(&[
             token("both", vec![Scope::Predictions, Scope::Outcomes], &[]),
             token("one", vec![Scope::Outcomes], &["fraud"]),
+            token("url", vec![Scope::Predictions], &[]),
         ])
         .expect("good tokens")
     }
@@ -128,5 +168,18 @@ mod tests {
         {
             assert_eq!(check(header, Scope::Predictions), Err(401), "{header:?}");
         }
+    }
+
+    #[test]
+    fn a_token_in_an_address_counts_where_it_is_meant_for_it() {
+        let in_url = |query: &str, scope: Scope| {
+            let outcome = tokens().check_with_url(&HeaderMap::new(), Some(query), scope);
+            outcome.map_err(|refusal| refusal.status.as_u16())
+        };
+        assert_eq!(in_url("a=b&token=secret-url", Scope::Predictions), Ok(Allowed::default()));
+        assert_eq!(in_url("token=secret-url", Scope::Outcomes), Err(403));
+        assert_eq!(in_url("token=secret-both", Scope::Predictions), Err(403));
+        assert_eq!(in_url("token=x", Scope::Predictions), Err(401));
+        assert_eq!(in_url("", Scope::Predictions), Err(401));
     }
 }

@@ -22,11 +22,11 @@ const ZSTD_WINDOW: u32 = 23;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
     pub framing: Framing,
-    packing: Packing,
+    pub packing: Packing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Packing {
+pub enum Packing {
     Plain,
     Gzip,
     Zstd,
@@ -59,16 +59,26 @@ impl Form {
                 return Err(Refusal::of(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
             }
         };
-        let packing = match header(header::CONTENT_ENCODING).map(str::to_ascii_lowercase).as_deref() {
-            None | Some("" | "identity") => Packing::Plain,
-            Some("gzip" | "x-gzip") => Packing::Gzip,
-            Some("zstd") => Packing::Zstd,
+        Ok(Self { framing, packing: Packing::of(headers)? })
+    }
+}
+
+impl Packing {
+    /// What the headers state.
+    ///
+    /// # Errors
+    /// 415, with what would be right.
+    pub fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+        let stated = headers.get(header::CONTENT_ENCODING).map(|value| value.to_str().unwrap_or("?").trim());
+        match stated.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("" | "identity") => Ok(Self::Plain),
+            Some("gzip" | "x-gzip") => Ok(Self::Gzip),
+            Some("zstd") => Ok(Self::Zstd),
             Some(other) => {
                 let error = format!("content encoding \"{other}\" is not taken (known: gzip, zstd)");
-                return Err(Refusal::of(StatusCode::UNSUPPORTED_MEDIA_TYPE, error));
+                Err(Refusal::of(StatusCode::UNSUPPORTED_MEDIA_TYPE, error))
             }
-        };
-        Ok(Self { framing, packing })
+        }
     }
 }
 
@@ -137,9 +147,14 @@ pub async fn read(
 
 impl Packed {
     /// Unpacks the body. Computes for long where it is large.
-    pub fn unpack(self, form: &Form, limits: &Limits, room: &Arc<Semaphore>) -> Result<Unpacked, Refusal> {
+    pub fn unpack(
+        self,
+        packing: Packing,
+        limits: &Limits,
+        room: &Arc<Semaphore>,
+    ) -> Result<Unpacked, Refusal> {
         let Self { bytes, room: mut taken } = self;
-        let text = match form.packing {
+        let text = match packing {
             Packing::Plain => bytes,
             Packing::Gzip => unpacked(flate2::read::MultiGzDecoder::new(bytes.as_ref()), limits)?,
             Packing::Zstd => {

@@ -33,6 +33,8 @@ use super::pairs::Group;
 const ENDING: &str = "payloads";
 /// A segment is closed beyond so many bytes: small enough that few stored payloads wait for an old one.
 const SEGMENT_BYTES: u64 = 4 << 20;
+/// Stored payloads that may lie in a journal of which everything is stored.
+const TIDY_BYTES: u64 = 16 << 10;
 /// Payloads that lie in the journal at most: each takes some memory while it waits.
 const MOST_PAYLOADS: usize = 500_000;
 
@@ -230,7 +232,7 @@ impl Journal {
     /// Removes what is stored; begins anew where everything is, so that payloads lie here no longer than they must.
     fn tidy(&self, inner: &mut Inner) -> std::io::Result<()> {
         let is_done = inner.segments.iter().all(|segment| segment.open == 0);
-        if is_done && inner.bytes > SEGMENT_BYTES / 64 {
+        if is_done && inner.bytes > TIDY_BYTES {
             self.begin_segment(inner)?;
         }
         inner.remove_stored();

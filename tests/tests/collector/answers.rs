@@ -158,6 +158,7 @@ async fn tokens_allow_what_their_scopes_and_models_say() {
         token_file: None,
         scopes: vec![scope],
         models: models.iter().map(|model| (*model).to_owned()).collect(),
+        in_url: false,
     };
     let tokens = vec![token("writer", Scope::Predictions, &["fraud"]), token("judge", Scope::Outcomes, &[])];
     let collector =

@@ -91,6 +91,9 @@ struct Taken {
     bytes: usize,
 }
 
+/// How the data of an event become events of ours.
+type Decode<E> = fn(&[u8], Framing, &mut decode::Names, &Rules) -> Result<Decoded<E>, Unreadable>;
+
 struct Sorter {
     http: Arc<Http>,
     rules: Rules,
@@ -165,7 +168,7 @@ impl Sorter {
         &self,
         index: usize,
         event: &CloudEvent,
-        decode: fn(&[u8], Framing, &mut decode::Names, &Rules) -> Result<Decoded<E>, Unreadable>,
+        decode: Decode<E>,
         into: &mut Decoded<E>,
     ) -> Result<(), BadEvent> {
         let decoded = self.http.with_names(|names| decode(&event.data, Framing::Json, names, &self.rules));

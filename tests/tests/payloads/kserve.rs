@@ -104,7 +104,7 @@ async fn v1_bodies_take_their_names_from_the_contract() {
     let refused = text(&store, refused).await;
     assert_eq!(
         refused,
-        "iris\t2\tinputs\tan instance has 3 values where inputs of the model's contract names 2\t"
+        "iris\t2\tinputs\tan instance has 3 values where inputs of the model's contract names 2\t{\"instances\": [[6.8, 2.8, 1]]}"
     );
     collector.stop().await;
 }

@@ -1,6 +1,6 @@
 //! The command line: which commands there are, and what each prints when it fails.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
@@ -57,6 +57,9 @@ enum Command {
     /// Counts again, from the raw events, what was written past the collector.
     #[command(after_help = "Example:\n  leeway recount --model flights --from 2026-11-01 --to 2026-11-08")]
     Recount(collector::recount::Args),
+    /// Compares two files, or two windows of a model: what moved, and may this be released?
+    #[command(after_help = commands::compare::EXAMPLES)]
+    Compare(Box<commands::compare::Args>),
     /// Replays history: how often, when and why a configuration would have told somebody. Stores nothing.
     #[command(
         after_help = "Example:\n  leeway backtest --model flights --from 2026-10-01 --to 2026-11-01 --against other.toml"
@@ -87,6 +90,9 @@ pub fn main() -> ExitCode {
     if matches!(cli.command, Command::Engine) {
         return end(engine::serve_child());
     }
+    if let Command::Compare(args) = cli.command {
+        return commands::compare::main(*args, || configured(cli.config.as_deref(), cli.data));
+    }
     end(dispatch(cli))
 }
 
@@ -95,8 +101,7 @@ fn end(result: anyhow::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
-            eprintln!("leeway: {}", causes.join("\n  because: "));
+            complain(&error);
             ExitCode::FAILURE
         }
     }
@@ -107,10 +112,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     if let Command::Demo(args) = cli.command {
         return demo::start(args, cli.data);
     }
-    let mut config = Config::load(cli.config.as_deref())?;
-    if let Some(data) = cli.data {
-        config.data_dir = data;
-    }
+    let config = configured(cli.config.as_deref(), cli.data)?;
     match cli.command {
         Command::Up => serve(&config, "up", &Role::ALL),
         Command::Collector => serve(&config, "collector", &[Role::Collector]),
@@ -125,8 +127,24 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Recount(args) => block_on(commands::recount(&config, args)),
         Command::Backtest(args) => block_on(commands::backtest::run(&config, args)),
         Command::HashPassword => commands::hash_password::run(),
-        Command::Demo(_) | Command::Engine => unreachable!("handled before the configuration is read"),
+        Command::Compare(_) | Command::Demo(_) | Command::Engine => {
+            unreachable!("handled before the configuration is read")
+        }
     }
+}
+
+fn configured(file: Option<&Path>, data: Option<PathBuf>) -> anyhow::Result<Config> {
+    let mut config = Config::load(file)?;
+    if let Some(data) = data {
+        config.data_dir = data;
+    }
+    Ok(config)
+}
+
+/// The whole chain of causes, once.
+pub(crate) fn complain(error: &anyhow::Error) {
+    let causes: Vec<String> = error.chain().map(ToString::to_string).collect();
+    eprintln!("leeway: {}", causes.join("\n  because: "));
 }
 
 pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {

@@ -1,6 +1,7 @@
 //! Commands that end by themselves.
 
 pub mod backtest;
+pub mod compare;
 pub mod hash_password;
 pub mod sql;
 

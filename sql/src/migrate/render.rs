@@ -74,8 +74,12 @@ fn created_table(body: &str) -> Option<&str> {
         .map(|(name, _)| name)
 }
 
-/// The table that a statement changes.
+/// The table that a statement changes, if the table over it has to change as well. It has no parts, so their settings are
+/// none of its own.
 fn altered_table(body: &str) -> Option<&str> {
+    if body.contains("MODIFY SETTING") {
+        return None;
+    }
     body.trim_start().strip_prefix("ALTER TABLE {table:")?.split_once('}').map(|(name, _)| name)
 }
 
@@ -198,6 +202,14 @@ mod tests {
         );
         let one = statements(text, &Config::default()).expect("rendered");
         assert_eq!(one, ["ALTER TABLE leeway.intake ADD COLUMN IF NOT EXISTS a String"]);
+    }
+
+    #[test]
+    fn a_setting_of_parts_is_for_the_tables_that_have_some() {
+        let text = "ALTER TABLE {table:predictions} MODIFY SETTING min_bytes_for_wide_part = 1";
+        let change = "ON CLUSTER main MODIFY SETTING min_bytes_for_wide_part = 1";
+        let local = format!("ALTER TABLE leeway.predictions_local {change}");
+        assert_eq!(statements(text, &cluster()).expect("rendered"), [local]);
     }
 
     #[test]

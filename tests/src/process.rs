@@ -45,14 +45,19 @@ impl Process {
         waited.unwrap_or_else(|_| panic!("`leeway {}` does not stop", self.name)).expect("its end is told")
     }
 
+    /// The number under which the system knows it.
+    pub fn pid(&self) -> u32 {
+        self.child.id().unwrap_or_else(|| panic!("`leeway {}` had ended by itself", self.name))
+    }
+
     /// Ends it without a chance to say goodbye.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it can be killed");
     }
 
     fn signal(&self, signal: &str) {
-        let pid = self.child.id().unwrap_or_else(|| panic!("`leeway {}` had ended by itself", self.name));
-        let sent = std::process::Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status();
+        let pid = self.pid().to_string();
+        let sent = std::process::Command::new("kill").args([format!("-{signal}"), pid]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the signal reaches `leeway {}`", self.name);
     }
 }

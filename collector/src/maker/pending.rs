@@ -13,6 +13,8 @@ use crate::known::Known;
 /// Signals of one model that wait at most. A sender of random names must not fill the memory; what is beyond waits
 /// until others have their grids.
 const MOST: usize = 10_000;
+/// Models that have such signals at most, for the same reason.
+const MODELS: usize = 1_000;
 
 /// Shared by those who store events and the maker.
 #[derive(Clone, Debug, Default)]
@@ -43,6 +45,9 @@ impl Pending {
     /// Adds `values` of a signal that were stored.
     pub fn add(&self, model: &str, signal: &str, values: u64, received_at: Instant, interval: Interval) {
         let mut models = self.lock();
+        if models.len() >= MODELS && !models.contains_key(model) {
+            return;
+        }
         let waiting =
             models.entry(model.to_owned()).or_insert_with(|| Waiting { interval, signals: BTreeMap::new() });
         waiting.interval.start = waiting.interval.start.min(interval.start);

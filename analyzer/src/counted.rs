@@ -8,6 +8,9 @@ use domain::grid::GridId;
 use domain::time::{Instant, Interval};
 use sql::counts::{CountSeries, MomentPoint, TrafficPoint};
 
+use crate::slo::objective::Objective;
+use crate::slo::record::Record;
+
 /// One signal of one segment.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Counted {
@@ -32,6 +35,8 @@ pub struct Stretch {
     pub counts: Vec<CountSeries>,
     pub moments: Vec<MomentPoint>,
     pub traffic: Vec<TrafficPoint>,
+    /// Good and bad events of the objectives whose burn rates are followed, over all that the windows look back at.
+    pub objectives: Vec<(Objective, Record)>,
 }
 
 impl Stretch {
@@ -58,6 +63,12 @@ impl Stretch {
             }
         }
         by_signal
+    }
+
+    /// The last event before an instant, as far back as traffic was read.
+    pub fn last_event_before(&self, end: Instant) -> Option<Instant> {
+        let before = self.traffic.iter().filter(|point| point.segment.is_empty() && point.at < end);
+        before.map(|point| point.last_event).filter(|last| *last < end).max()
     }
 
     /// The traffic of all events of one window.

@@ -6,13 +6,14 @@
 //! 2. [`drift`]: how far two histograms are apart, one file a metric
 //! 3. [`counted`], [`reference`] and [`hours`]: what a window holds, and what it is compared with
 //! 4. [`compare`], [`signals`], [`objectives`], [`traffic`]: what is found in a window; [`explain`]: what carries it
-//! 5. [`performance`]: how good predictions were, once outcomes are known
-//! 6. [`calibrate`], [`spread`], [`budget`] and [`threshold`]: what healthy windows do, how large a value must be, and
+//! 5. [`slo`]: how fast error budgets burn
+//! 6. [`performance`]: how good predictions were, once outcomes are known
+//! 7. [`calibrate`], [`spread`], [`budget`] and [`threshold`]: what healthy windows do, how large a value must be, and
 //!    what a run of windows makes of it; [`evidence`]: the same in words; [`inhibition`]: what one finding explains of others
-//! 7. [`standings`]: where every subject of a watch stands
-//! 8. [`run`]: the loop over models, watches and windows, [`shard`]: which of them are this analyzer's,
+//! 8. [`standings`]: where every subject of a watch stands
+//! 9. [`run`]: the loop over models, watches and windows, [`shard`]: which of them are this analyzer's,
 //!    and [`simulate`]: how often all of this would be wrong
-//! 9. [`files`] and [`side_by_side`]: two files, or two windows, compared once and for all
+//! 10. [`files`] and [`side_by_side`]: two files, or two windows, compared once and for all
 
 pub mod budget;
 pub mod calibrate;
@@ -34,6 +35,7 @@ pub mod shard;
 pub mod side_by_side;
 pub mod signals;
 pub mod simulate;
+pub mod slo;
 pub mod spread;
 pub mod standings;
 pub mod stats;

@@ -1,7 +1,9 @@
-//! What the owner of a model promises: few errors, quick answers, fresh features.
+//! The share of bad events in one window: errors, slow answers, stale features.
 //!
-//! Each is a share of bad events against what the objective allows. Alerts on how fast an error budget burns over
-//! several windows take the place of these single windows.
+//! Where an objective is stated and windows are close enough together, burn rates over several windows judge it instead
+//! ([`crate::slo`]). This is for what has no objective, and for watches that look once a day.
+
+use std::collections::BTreeMap;
 
 use domain::contract::{Contract, LatencyObjective};
 use domain::counts::Counts;
@@ -12,6 +14,7 @@ use domain::signal::{AGE, LATENCY};
 use crate::config::Config;
 use crate::counted::Traffic;
 use crate::finding::{Finding, numbers};
+use crate::slo::percentile;
 use crate::stats::proportion::Share;
 use crate::threshold::Limits;
 use crate::words;
@@ -93,14 +96,22 @@ pub fn latency(objective: LatencyObjective, latency: Duration<'_>, limits: &Limi
         n_current: timed,
         is_enough: timed >= LEAST_EVENTS,
         is_quiet: false,
-        numbers: numbers([
-            ("burn_rate", slow.value() / allowed),
-            ("p50_ms", quantile(edges, latency.counts, 0.5)),
-            ("p95_ms", quantile(edges, latency.counts, 0.95)),
-            ("p99_ms", quantile(edges, latency.counts, 0.99)),
-        ]),
+        numbers: [("burn_rate".to_owned(), slow.value() / allowed)]
+            .into_iter()
+            .chain(percentile_numbers(edges, latency.counts))
+            .collect(),
         facts,
     })
+}
+
+/// Median, 95 and 99 % of a latency, each with the ends of its interval.
+pub fn percentile_numbers(edges: &Edges, counts: &Counts) -> BTreeMap<String, f64> {
+    let all = [("p50", 0.5), ("p95", 0.95), ("p99", 0.99)].into_iter().filter_map(|(name, q)| {
+        let found = percentile::of(edges, counts, q)?;
+        let ends = [("", found.value), ("_low", found.low), ("_high", found.high)];
+        Some(ends.map(|(end, value)| (format!("{name}{end}_ms"), value)))
+    });
+    all.flatten().filter(|(_, value)| value.is_finite()).collect()
 }
 
 /// Predictions that used a feature older than it may be. Without a time the feature counts as too old.

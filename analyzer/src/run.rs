@@ -3,10 +3,12 @@
 //! State is only what `evaluations` says. A window whose insert was not confirmed is judged again, and the later row
 //! replaces the earlier one, so a stop at any point leaves neither gap nor repeat.
 
+mod arrivals;
 mod heartbeat;
 mod labels;
 mod late;
 mod metrics;
+mod objectives;
 mod past;
 mod reading;
 mod replay;

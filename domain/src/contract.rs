@@ -12,8 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::baseline;
 use crate::evaluation::Monitor;
+use crate::objective::{self, PERIOD_DAYS};
 use crate::signal::{PREDICTION, Role, role};
-use crate::time::{HOUR, Instant};
+use crate::time::{DAY, HOUR, Instant};
 use crate::window::Schedule;
 pub use privacy::{Action, Pattern, Privacy};
 use signal::TERMS;
@@ -81,12 +82,43 @@ pub struct Bad {
     pub why: String,
 }
 
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+/// What share of events must be good over `period_days`. How fast the rest may be used up is in [`crate::objective`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Objectives {
     pub latency: Option<LatencyObjective>,
     /// The share of predictions that must succeed, such as 0.999.
     pub availability: Option<f64>,
+    /// The share of predictions whose feature must be no older than `freshness_s` allows, for each feature.
+    pub freshness: Option<f64>,
+    /// The share of events that must be as the contract says.
+    pub quality: Option<f64>,
+    /// Over how many days a budget of bad events lasts.
+    pub period_days: u32,
+}
+
+impl Default for Objectives {
+    fn default() -> Self {
+        Self { latency: None, availability: None, freshness: None, quality: None, period_days: PERIOD_DAYS }
+    }
+}
+
+impl Objectives {
+    pub fn period(&self) -> Duration {
+        DAY.saturating_mul(self.period_days)
+    }
+
+    /// Every stated share with its key.
+    fn targets(&self) -> impl Iterator<Item = (&'static str, f64)> {
+        [
+            ("objectives.availability", self.availability),
+            ("objectives.latency.target", self.latency.map(|latency| latency.target)),
+            ("objectives.freshness", self.freshness),
+            ("objectives.quality", self.quality),
+        ]
+        .into_iter()
+        .filter_map(|(key, target)| Some((key, target?)))
+    }
 }
 
 /// At least `target` of the predictions take no longer than `limit_ms`.
@@ -307,20 +339,18 @@ impl Contract {
         let wrong = |key: String, problem: &str| {
             Err(ContractError { model: model.to_owned(), key, problem: problem.to_owned() })
         };
-        let share = |value: f64| value > 0.0 && value < 1.0;
-        if self.objectives.availability.is_some_and(|target| !share(target)) {
-            return wrong("objectives.availability".to_owned(), "must lie between 0 and 1, such as 0.999");
+        let objectives = &self.objectives;
+        if !(7..=90).contains(&objectives.period_days) {
+            return wrong("objectives.period_days".to_owned(), "must lie between 7 and 90, such as 30");
         }
-        if let Some(latency) = self.objectives.latency {
-            if !share(latency.target) {
-                return wrong(
-                    "objectives.latency.target".to_owned(),
-                    "must lie between 0 and 1, such as 0.99",
-                );
+        for (key, target) in objectives.targets() {
+            if let Some(reason) = objective::refusal(target, objectives.period()) {
+                return wrong(key.to_owned(), &reason);
             }
-            if !(latency.limit_ms.is_finite() && latency.limit_ms > 0.0) {
-                return wrong("objectives.latency.limit_ms".to_owned(), "must be greater than 0");
-            }
+        }
+        if objectives.latency.is_some_and(|latency| !(latency.limit_ms.is_finite() && latency.limit_ms > 0.0))
+        {
+            return wrong("objectives.latency.limit_ms".to_owned(), "must be greater than 0");
         }
         if self.false_pages_a_month.is_some_and(|pages| !(pages.is_finite() && pages > 0.0)) {
             return wrong("false_pages_a_month".to_owned(), "must be greater than 0, such as 1.0");
@@ -479,6 +509,25 @@ mod tests {
         assert!(problem("false_pages_a_month = 0.0").starts_with("models.m.false_pages_a_month: must be"));
         let bad = "[[known_bad]]\nfrom = \"2026-03-02T00:00:00Z\"\nto = \"2026-03-02T00:00:00Z\"";
         assert!(problem(bad).starts_with("models.m.known_bad[0].to: must lie after"));
+    }
+
+    #[test]
+    fn an_objective_that_cannot_fire_is_refused_by_its_key() {
+        let read = |text: &str| toml::from_str::<Contract>(text).expect("well-formed").check("m");
+        for key in ["availability", "freshness", "quality"] {
+            let error = read(&format!("[objectives]\n{key} = 0.9")).expect_err("14.4 × 0.1 is more than 1");
+            assert!(
+                error.to_string().starts_with(&format!("models.m.objectives.{key}: is so low")),
+                "{error}"
+            );
+        }
+        let slow = "[objectives]\nlatency = { limit_ms = 50.0, target = 0.5 }";
+        assert_eq!(read(slow).expect_err("never fires").key, "objectives.latency.target");
+        assert_eq!(
+            read("[objectives]\nperiod_days = 1").expect_err("too short").key,
+            "objectives.period_days"
+        );
+        assert_eq!(read("[objectives]\navailability = 0.9\nperiod_days = 7"), Ok(()));
     }
 
     #[test]

@@ -12,7 +12,8 @@
 //! 8. [`incident`]: what becomes of findings: opened, acknowledged, resolved
 //! 9. [`action`]: what a person or a program asks to be done about an incident
 //! 10. [`delivery`]: an attempt at telling somebody of an incident
-//! 11. [`contract`]: what the owner of a model states about it
+//! 11. [`objective`]: how fast an error budget may burn
+//! 12. [`contract`]: what the owner of a model states about it
 
 pub mod action;
 pub mod baseline;
@@ -22,6 +23,7 @@ pub mod delivery;
 pub mod evaluation;
 pub mod grid;
 pub mod incident;
+pub mod objective;
 pub mod signal;
 pub mod time;
 pub mod window;

@@ -1,5 +1,6 @@
 //! The analyzer on the real engine: from counted events to verdicts.
 
+#[allow(dead_code, reason = "each test binary uses a part of the world")]
 #[path = "analyzer/world.rs"]
 mod world;
 

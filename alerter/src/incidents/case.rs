@@ -156,7 +156,10 @@ impl Case {
     /// nothing else.
     pub fn data_fault(&self) -> Option<&'static str> {
         let is_broken = |finding: &Finding| {
-            matches!(finding.subject.monitor, Monitor::Missing | Monitor::Invalid | Monitor::Staleness)
+            matches!(
+                finding.subject.monitor,
+                Monitor::Missing | Monitor::Invalid | Monitor::Staleness | Monitor::Freshness
+            )
         };
         if self.standing().any(is_broken) {
             return Some("values are missing, invalid or stale");

@@ -208,7 +208,7 @@ impl WatchRun {
                 work.store.counts_of(&question, &versions),
                 work.store.moments_of(&question, &versions)
             )?;
-            stretch = Stretch { counts, moments, traffic: Vec::new() };
+            stretch = Stretch { counts, moments, ..Stretch::default() };
         }
         let called = self.watch.against().words();
         let in_force = |_: &str, signal: &str| base.in_force.get(signal).copied();

@@ -142,7 +142,14 @@ impl WatchRun {
         };
         let step_s = if windows.len() == 1 { 0 } else { u32::try_from(self.watch.step_s)? };
         let question = Question { step_s, ..self.question(Interval::new(first.start, last.end)) };
-        let whole = Question { segments: vec![segment::ALL.to_owned()], ..question.clone() };
+        // A silence may have begun before the first window.
+        let back = self.schedule.step.as_secs() * (DAY.as_secs() / self.schedule.step.as_secs()).max(1);
+        let whole = Question {
+            segments: vec![segment::ALL.to_owned()],
+            interval: Interval::new(first.start.saturating_sub(Duration::from_secs(back)), last.end),
+            step_s: u32::try_from(self.watch.step_s)?,
+            ..question.clone()
+        };
         let versions = self.own_versions();
         let (counts, moments, traffic) = tokio::try_join!(
             work.store.counts_of(&question, &versions),
@@ -150,7 +157,8 @@ impl WatchRun {
             work.store.traffic(&whole)
         )?;
         let references = self.references(work, windows, &question).await?;
-        Ok(Answers { stretch: Stretch { counts, moments, traffic }, references })
+        let objectives = self.read_objectives(work, Interval::new(first.start, last.end)).await?;
+        Ok(Answers { stretch: Stretch { counts, moments, traffic, objectives }, references })
     }
 
     /// The same stretch in earlier weeks, or else on earlier days, or else the windows just before.

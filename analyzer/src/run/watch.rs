@@ -6,27 +6,23 @@ use std::time::Duration;
 use domain::baseline::Baseline;
 use domain::contract::{Against, Contract, Watch};
 use domain::evaluation::{Evaluation, Monitor};
-use domain::signal::{AGE, LATENCY, segment};
 use domain::time::{DAY, Instant, Interval};
 use domain::window::Schedule;
 use sql::evaluations::{ModelSeen, Watched};
 
 use super::Work;
+use super::arrivals::Growths;
 use super::labels::LabelRun;
 use super::late::Lateness;
 use super::past::Past;
 use super::reading::Answers;
 use crate::config::Config;
-use crate::counted::{BySignal, Traffic};
-use crate::finding::{self, Finding};
+use crate::finding;
 use crate::inhibition;
-use crate::objectives;
 use crate::reference::Reference;
 use crate::signals;
 use crate::standings::{Key, Standings};
-use crate::stats::proportion::Share;
 use crate::threshold::Rules;
-use crate::traffic::{self, Usual};
 
 /// Windows of a history that are judged before others have their turn.
 const HISTORY_A_PASS: usize = 32;
@@ -80,6 +76,7 @@ pub(crate) struct WatchRun {
     pub(super) past: Past,
     pub(super) lateness: Lateness,
     pub(super) labels: LabelRun,
+    pub(super) growths: Growths,
     /// Whether all closed windows were judged at least once since the start.
     is_caught_up: bool,
 }
@@ -100,6 +97,7 @@ impl WatchRun {
             past: Past::default(),
             lateness: Lateness::default(),
             labels: LabelRun::new(Rules::from(config)),
+            growths: Growths::default(),
             is_caught_up: false,
         }
     }
@@ -283,13 +281,13 @@ impl WatchRun {
         told: &[Key],
     ) -> anyhow::Result<Vec<Evaluation>> {
         let Some(reference) = answers.references.get(&window.end) else { return Ok(Vec::new()) };
-        let counted = answers.stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
-        let events = answers.stretch.traffic(window);
+        let stretch = &answers.stretch;
+        let counted = stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
         let mut findings = signals::findings(reference, &self.watch, &counted);
-        let traffic = self.traffic_findings(work, reference, window, events).await?;
+        let traffic = self.traffic_findings(work, reference, window, stretch).await?;
         let volume = traffic.first().cloned();
         findings.extend(traffic);
-        findings.extend(self.objective_findings(work, reference, &counted));
+        findings.extend(self.objective_findings(work, reference, window, &counted, stretch));
         inhibition::attribute(&mut findings);
         findings.retain(|finding| self.watch.looks_at(finding.monitor));
         let called = match reference.called.as_str() {
@@ -312,56 +310,8 @@ impl WatchRun {
         Ok(evaluations)
     }
 
-    async fn traffic_findings(
-        &self,
-        work: &Work,
-        reference: &Reference,
-        window: Interval,
-        events: Traffic,
-    ) -> anyhow::Result<Vec<Finding>> {
-        let (config, limits) = (&work.config, &reference.limits);
-        let needs_habits = [Monitor::Traffic, Monitor::Silence, Monitor::Errors];
-        let earlier = match needs_habits.into_iter().any(|monitor| self.watch.looks_at(monitor)) {
-            true => self.earlier(work, window).await?,
-            false => Vec::new(),
-        };
-        let counts: Vec<u64> = earlier.iter().map(|earlier| earlier.events).collect();
-        let usual = Usual::of(&counts);
-        let mut findings = vec![traffic::volume(config, events, usual, limits)];
-        let last_event = events.last_event.or((self.last_event < window.end).then_some(self.last_event));
-        if let Some(last_event) = last_event.filter(|last| *last < window.end) {
-            let again = if traffic::is_long_silence(config, window, last_event, usual, limits) {
-                let stretch = Interval::new(last_event.saturating_add(Duration::from_secs(60)), window.end);
-                let earlier = self.earlier(work, stretch).await?;
-                Usual::of(&earlier.iter().map(|earlier| earlier.events).collect::<Vec<_>>())
-            } else {
-                None
-            };
-            findings.push(traffic::silence(config, window, last_event, usual, again, limits));
-        }
-        let sums =
-            earlier.iter().fold((0, 0), |(events, errors), one| (events + one.events, errors + one.errors));
-        let usual_errors = Share::of(sums.1, sums.0).filter(|share| share.n() >= self.watch.least_events);
-        findings.extend(objectives::errors(&self.contract, events, usual_errors, limits));
-        Ok(findings)
-    }
-
-    fn objective_findings(&self, work: &Work, reference: &Reference, signals: &BySignal) -> Vec<Finding> {
-        let duration = |signal: &str| {
-            let grid = reference.grid(signal, reference.grid_of(segment::ALL, signal)?)?;
-            let counted = signals.get(&(String::new(), signal.to_owned()))?;
-            Some(objectives::Duration { grid, counts: &counted.counts })
-        };
-        let latency = self
-            .contract
-            .objectives
-            .latency
-            .and_then(|objective| objectives::latency(objective, duration(LATENCY)?, &reference.limits));
-        let limits = self.contract.freshness_limits();
-        let stale = limits.iter().filter_map(|(feature, limit_s)| {
-            let age = duration(&format!("{AGE}{feature}"))?;
-            objectives::staleness(&work.config, feature, *limit_s, age, &reference.limits)
-        });
-        latency.into_iter().chain(stale).collect()
+    /// When the model's last event was, where that is before `end`.
+    pub(super) fn last_event_before(&self, end: Instant) -> Option<Instant> {
+        (self.last_event < end).then_some(self.last_event)
     }
 }

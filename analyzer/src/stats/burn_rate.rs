@@ -3,6 +3,12 @@
 //! A rule fires when the bad share of both its windows is beyond `factor·(1 − SLO)`: the long one says that it matters,
 //! the short one that it still goes on.
 
+use std::time::Duration;
+
+use domain::evaluation::Severity;
+use domain::objective::BURN_RULES;
+use domain::time::DAY;
+
 /// One rule.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Rule {
@@ -13,14 +19,6 @@ pub struct Rule {
     pub short_min: f64,
 }
 
-/// The workbook's rules for a period of 30 days: what part of the budget is spent when they fire.
-const RULES: [(bool, f64, f64, f64); 4] = [
-    (true, 0.02, 60.0, 5.0),
-    (true, 0.05, 360.0, 30.0),
-    (false, 0.10, 1_440.0, 120.0),
-    (false, 0.10, 4_320.0, 360.0),
-];
-
 /// The four rules of a period of so many days, each of which fires when the same part of the budget is spent:
 /// `factor = spent·period/long`, so 14.4, 6, 3 and 1 for 30 days.
 ///
@@ -29,11 +27,12 @@ const RULES: [(bool, f64, f64, f64); 4] = [
 /// assert_eq!(rules(30.0).map(|rule| rule.factor), [14.4, 6.0, 3.0, 1.0]);
 /// ```
 pub fn rules(days: f64) -> [Rule; 4] {
-    RULES.map(|(is_page, spent, long_min, short_min)| Rule {
-        is_page,
-        factor: spent * (days * 1_440.0) / long_min,
-        long_min,
-        short_min,
+    let minutes = |length: Duration| length.as_secs_f64() / 60.0;
+    BURN_RULES.map(|rule| Rule {
+        is_page: rule.severity == Severity::Page,
+        factor: rule.factor(DAY.mul_f64(days)),
+        long_min: minutes(rule.long),
+        short_min: minutes(rule.short),
     })
 }
 

@@ -28,6 +28,9 @@ pub struct Flight {
     pub wind_speed: Option<f64>,
     pub error: bool,
     pub latency_ms: f64,
+    /// What it carries beside these.
+    pub numbers: Vec<(&'static str, f64)>,
+    pub categories: Vec<(&'static str, String)>,
 }
 
 impl Flight {
@@ -86,6 +89,11 @@ impl World {
         Self { store, context, clock, intake, random, sent: 0 }
     }
 
+    /// Counts one more signal from now on.
+    pub async fn count(&self, grid: Grid) {
+        self.store.write_grids(&[stored(grid)]).await.expect("the grid is stored");
+    }
+
     /// Sends `per_minute` flights in each minute from `from` to `to`, after `change` had its way with each.
     pub async fn send(&mut self, from: i64, to: i64, per_minute: u32, change: impl Fn(&mut Flight)) {
         let mut events = Vec::new();
@@ -108,6 +116,20 @@ impl World {
             let mut flight = flight(&mut self.random);
             change(&mut flight);
             events.push(self.prediction(&flight, at(minute), Some(received_at)));
+        }
+        self.insert(events).await;
+    }
+
+    /// Sends flights that are received some time after they took off.
+    pub async fn send_received(&mut self, from: i64, to: i64, per_minute: u32, delay: Duration) {
+        let mut events = Vec::new();
+        for minute in from..to {
+            for place in 0..per_minute {
+                let flight = flight(&mut self.random);
+                let took_off =
+                    at(minute).saturating_add(Duration::from_millis(u64::from(place * 60_000 / per_minute)));
+                events.push(self.prediction(&flight, took_off, Some(took_off.saturating_add(delay))));
+            }
         }
         self.insert(events).await;
     }
@@ -139,6 +161,11 @@ impl World {
         ];
         numbers.extend(flight.temp.map(|temp| (Name::from("feature.temp"), temp)));
         numbers.extend(flight.wind_speed.map(|wind| (Name::from("feature.wind_speed"), wind)));
+        numbers.extend(flight.numbers.iter().map(|(name, value)| (Name::from(*name), *value)));
+        let mut categories = vec![(Name::from("feature.origin"), Name::from(flight.origin))];
+        let more =
+            flight.categories.iter().map(|(name, value)| (Name::from(*name), Name::from(value.as_str())));
+        categories.extend(more);
         Prediction {
             id: format!("flight-{}", self.sent),
             model: Name::from(MODEL),
@@ -147,7 +174,7 @@ impl World {
             timestamp,
             received_at: received_at.unwrap_or(timestamp),
             numbers,
-            categories: vec![(Name::from("feature.origin"), Name::from(flight.origin))],
+            categories,
             vectors: Vec::new(),
             lists: Vec::new(),
             tags: Vec::new(),
@@ -265,6 +292,8 @@ fn flight(random: &mut StdRng) -> Flight {
         wind_speed: Some(wind),
         error: random.random_bool(0.001),
         latency_ms: 20.0 + 10.0 * random.random::<f64>(),
+        numbers: Vec::new(),
+        categories: Vec::new(),
     }
 }
 
@@ -281,12 +310,15 @@ fn grids(sample: &[Flight]) -> Vec<StoredGrid> {
         Grid::of_duration(MODEL, "latency_ms", &[50.0]),
         Grid::new(MODEL, "feature.origin", Instant::EPOCH, Bins::Categories(levels)),
     ];
-    let stored = |grid: Grid| StoredGrid {
+    all.into_iter().map(stored).collect()
+}
+
+fn stored(grid: Grid) -> StoredGrid {
+    StoredGrid {
         grid,
         made_from: "test".to_owned(),
         made_of: 5_000,
         announced_at: Instant::EPOCH,
         recounted_at: Some(Instant::EPOCH),
-    };
-    all.into_iter().map(stored).collect()
+    }
 }

@@ -34,6 +34,7 @@ impl Served {
             objectives: Objectives {
                 latency: Some(LatencyObjective { limit_ms: 50.0, target: 0.99 }),
                 availability: Some(0.999),
+                ..Objectives::default()
             },
             ..Contract::default()
         };

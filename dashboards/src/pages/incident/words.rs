@@ -23,7 +23,8 @@ pub fn without_since(title: &str) -> &str {
 }
 
 /// Words of ours that a title or sentence may begin with; anything else is a name and is written as it is.
-const BEGINNINGS: [&str; 8] = ["the", "no", "too", "traffic", "predictions", "nothing", "age", "latency"];
+const BEGINNINGS: [&str; 11] =
+    ["the", "no", "too", "traffic", "predictions", "nothing", "age", "latency", "events", "outcomes", "an"];
 
 /// A sentence with its first letter in upper case, unless it begins with a name.
 pub fn begun(sentence: &str) -> String {
@@ -43,7 +44,7 @@ pub fn write(unit: Unit, value: f64) -> String {
 pub fn unit_of(statistic: &str, monitor: Monitor) -> Unit {
     match monitor {
         Monitor::Missing | Monitor::Invalid | Monitor::Unseen => Unit::Share,
-        Monitor::Errors | Monitor::Latency => Unit::Share,
+        Monitor::Errors | Monitor::Latency if statistic.contains("share") => Unit::Share,
         Monitor::Staleness if statistic.contains("share") => Unit::Share,
         Monitor::Silence | Monitor::Analyzer => Unit::Seconds,
         _ if statistic.contains("share") => Unit::Share,
@@ -58,8 +59,9 @@ pub fn called(statistic: &str, monitor: Monitor) -> String {
         Monitor::Invalid => "invalid".to_owned(),
         Monitor::Unseen => "never seen before".to_owned(),
         Monitor::Silence => "silent for".to_owned(),
-        Monitor::Errors => "failed".to_owned(),
-        Monitor::Latency => "too slow".to_owned(),
+        // How fast the budget burns, or the share itself where no objective is stated.
+        Monitor::Errors if statistic == "error_share" => "failed".to_owned(),
+        Monitor::Latency if statistic == "slow_share" => "too slow".to_owned(),
         Monitor::Staleness => "stale".to_owned(),
         _ => text::statistic(statistic),
     }
@@ -314,8 +316,28 @@ fn advice(finding: &Finding) -> String {
              rejected_events)."
                 .to_owned()
         }
-        Monitor::Staleness => format!("See when the pipeline that makes <code>{name}</code> last ran."),
-        Monitor::Errors | Monitor::Latency => "Look at the service that predicts: its log, its last deployment, its load.".to_owned(),
+        Monitor::Staleness | Monitor::Freshness => {
+            format!("See when the pipeline that makes <code>{name}</code> last ran.")
+        }
+        Monitor::Errors | Monitor::Latency | Monitor::SlowBurn => {
+            "Look at the service that predicts: its log, its last deployment, its load.".to_owned()
+        }
+        Monitor::Range | Monitor::Types | Monitor::Cardinality | Monitor::Stuck => format!(
+            "Look at the raw values of <code>{name}</code>{place}, and ask what changed at their source."
+        ),
+        Monitor::Schema => format!(
+            "Ask who changed what is logged: <code>{name}</code> appeared, went, or has another type since a deployment or a new feed."
+        ),
+        Monitor::Contract | Monitor::Quality => format!(
+            "Compare the events with the model's contract{place}: either what sends them is to be mended, or the contract is to be changed."
+        ),
+        Monitor::Completeness => {
+            "Look at which features are missing together: a join or a feature view that failed.".to_owned()
+        }
+        Monitor::Duplicates => {
+            "See what sends events twice: a retry without an Idempotency-Key, or two services that log the same requests.".to_owned()
+        }
+        Monitor::LabelLag => "See what brings the outcomes: until they come, performance is not known.".to_owned(),
         Monitor::Performance => {
             "Look at what moved at the same time, and which segments got worse. If the world has changed, request a retraining.".to_owned()
         }

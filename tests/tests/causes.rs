@@ -1,0 +1,11 @@
+//! What the analyzer says beyond drift, on the real engine: objectives and their budgets, how events arrive, the quality
+//! of data, and why an incident came about.
+
+#[allow(dead_code, reason = "each test binary uses a part of the world")]
+#[path = "analyzer/world.rs"]
+mod world;
+
+#[path = "causes/arrivals.rs"]
+mod arrivals;
+#[path = "causes/objectives.rs"]
+mod objectives;

@@ -30,6 +30,7 @@ pub mod inhibition;
 pub mod objectives;
 pub mod performance;
 pub mod reference;
+pub mod rootcause;
 pub mod run;
 pub mod shard;
 pub mod side_by_side;

@@ -4,6 +4,7 @@
 //! replaces the earlier one, so a stop at any point leaves neither gap nor repeat.
 
 mod arrivals;
+mod causes;
 mod heartbeat;
 mod labels;
 mod late;
@@ -27,6 +28,7 @@ use sql::Store;
 use sql::evaluations::ModelSeen;
 
 use crate::config::Config;
+use causes::Causes;
 use heartbeat::Heartbeat;
 use labels::Hours;
 use metrics::Metrics;
@@ -103,6 +105,7 @@ pub struct Analyzer {
     models_at: Option<Instant>,
     heartbeat: Heartbeat,
     hours: Hours,
+    causes: Causes,
 }
 
 impl Analyzer {
@@ -116,6 +119,7 @@ impl Analyzer {
             models_at: None,
             heartbeat,
             hours: Hours::default(),
+            causes: Causes::default(),
         }
     }
 
@@ -154,6 +158,7 @@ impl Analyzer {
             pass.next_close = [pass.next_close, closes].into_iter().flatten().min();
         }
         self.follow_hours().await?;
+        self.causes.follow(&mut self.work, &baselines).await?;
         let behind = self.watches.values().filter_map(|run| run.behind(self.work.now())).max();
         self.work.metrics.behind(behind.unwrap_or_default());
         let now = self.work.now();

@@ -10,6 +10,7 @@ pub mod model;
 pub mod overview;
 pub mod signal;
 pub mod steps;
+pub mod why;
 
 use std::sync::Arc;
 
@@ -40,6 +41,7 @@ pub fn router(app: App, gate: Arc<Gate>) -> Router {
         .route("/models/{model}/{environment}/signals/{signal}", get(signal::page))
         .route("/incidents", get(incidents::page))
         .route("/incidents/{incident}", get(incident::page))
+        .route("/v1/incidents/{incident}/causes", get(why::causes))
         .route("/deliveries", get(deliveries::page))
         .route("/changes", get(changes::page))
         .merge(actions::routes())

@@ -14,6 +14,7 @@
 //! 10. [`delivery`]: an attempt at telling somebody of an incident
 //! 11. [`objective`]: how fast an error budget may burn
 //! 12. [`contract`]: what the owner of a model states about it
+//! 13. [`why`]: why an incident came about
 
 pub mod action;
 pub mod baseline;
@@ -26,4 +27,5 @@ pub mod incident;
 pub mod objective;
 pub mod signal;
 pub mod time;
+pub mod why;
 pub mod window;

@@ -76,6 +76,9 @@ enum Command {
         after_help = "Example:\n  leeway sql \"SELECT model, count() FROM predictions GROUP BY model\" --format PrettyCompact"
     )]
     Sql(commands::sql::Args),
+    /// Says why an incident came about: what moved, where, since when, and what else changed.
+    #[command(after_help = "Example:\n  leeway why 7f3c21a0")]
+    Why(commands::why::Args),
     /// Prints the hash of a password, for dashboards.users.
     #[command(after_help = "Example:\n  leeway hash-password < password.txt")]
     HashPassword,
@@ -126,6 +129,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Baseline(command) => block_on(commands::baseline(&config, command)),
         Command::Recount(args) => block_on(commands::recount(&config, args)),
         Command::Backtest(args) => block_on(commands::backtest::run(&config, args)),
+        Command::Why(args) => block_on(commands::why::run(&config, args)),
         Command::HashPassword => commands::hash_password::run(),
         Command::Compare(_) | Command::Demo(_) | Command::Engine => {
             unreachable!("handled before the configuration is read")

@@ -14,6 +14,7 @@ pub mod arrivals;
 pub mod baseline_sums;
 pub mod baselines;
 pub mod breaches;
+pub mod causes;
 pub mod changes;
 pub mod counts;
 pub mod deliveries;

@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 41] = migrations![
+const MIGRATIONS: [Migration; 42] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -72,6 +72,7 @@ const MIGRATIONS: [Migration; 41] = migrations![
     39 "0039_add_rules_to_rejected_events",
     40 "0040_view_rejected_events_to_breach_minutes",
     41 "0041_keep_new_predictions_compact",
+    42 "0042_create_causes",
 ];
 
 /// The version of the schema that this build knows.

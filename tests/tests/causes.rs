@@ -9,3 +9,5 @@ mod world;
 mod arrivals;
 #[path = "causes/objectives.rs"]
 mod objectives;
+#[path = "causes/root_cause.rs"]
+mod root_cause;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! cargo run --release -p analyzer --example trust            # 200 streams of each kind, 90 days
-//! cargo run --release -p analyzer --example trust -- 51 30   # fewer streams, fewer days
+//! cargo run --release -p analyzer --example trust -- 51 30 2000   # fewer streams and days, and so many rows an hour
 //! ```
 
 mod flights;
@@ -22,39 +22,37 @@ fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1).map(|argument| argument.parse::<usize>());
     let streams = arguments.next().transpose()?.unwrap_or(200);
     let days = arguments.next().transpose()?.unwrap_or(90);
+    let rows: Vec<usize> = arguments.collect::<Result<_, _>>()?;
+    let rows = if rows.is_empty() { vec![200, 2_000, 20_000] } else { rows };
     println!(
         "| stream | rows an hour | model-months | false pages a month and model | false tickets | windows beyond | \
          0.1 sd | 0.2 sd | 0.5 sd | nulls 0 → 5 % | new category 2 % | delay at 0.2 sd |"
     );
     println!("|---|---|---|---|---|---|---|---|---|---|---|---|");
     for habit in [Habit::Independent, Habit::Wander, Habit::WaveAndWander] {
-        for rows in [200, 2_000, 20_000] {
+        for rows in rows.iter().copied() {
             let began = Moment::now();
-            let outcome =
-                models(streams, FEATURES + 1, days, |seed, random| invented(habit, rows, days, seed, random));
+            let outcome = models(streams, FEATURES + 1, days, |random| {
+                invented(habit, rows as u64, days, random)
+            });
             tell(&format!("{habit:?}"), &rows.to_string(), &outcome, began);
         }
     }
     let pool = flights::Pool::read()?;
-    for rows in [200, 2_000] {
+    for rows in rows.into_iter().filter(|rows| *rows <= 2_000) {
         let began = Moment::now();
-        let outcome = models(streams, pool.signals(), days, |_, random| pool.model(rows, days, random));
+        let outcome = models(streams, pool.signals(), days, |random| pool.model(rows, days, random));
         tell("real flights, days redrawn", &rows.to_string(), &outcome, began);
     }
     Ok(())
 }
 
 /// As many models as hold so many streams together.
-fn models(
-    streams: usize,
-    each: usize,
-    days: usize,
-    make: impl Fn(u64, &mut StdRng) -> Vec<Signal>,
-) -> Outcome {
+fn models(streams: usize, each: usize, days: usize, make: impl Fn(&mut StdRng) -> Vec<Signal>) -> Outcome {
     let mut all = Outcome::default();
     for seed in 0..streams.div_ceil(each) as u64 {
         let mut random = StdRng::seed_from_u64(1_000 + seed);
-        let model = make(seed, &mut random);
+        let model = make(&mut random);
         let plan = Plan { config: Config::default(), days, faults: FAULTS.to_vec(), probe_days: 2, seed };
         all.add(&run(&plan, &model));
     }
@@ -62,7 +60,7 @@ fn models(
 }
 
 /// A score and 50 features, one in five of them a category.
-fn invented(habit: Habit, rows: u64, days: usize, _seed: u64, random: &mut StdRng) -> Vec<Signal> {
+fn invented(habit: Habit, rows: u64, days: usize, random: &mut StdRng) -> Vec<Signal> {
     let hours = 24 * (28 + days);
     let feature = |place: usize, random: &mut StdRng| match place % 5 {
         4 => categories(&format!("feature.category_{place}"), habit, rows, hours, random),

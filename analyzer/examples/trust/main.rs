@@ -32,9 +32,8 @@ fn main() -> anyhow::Result<()> {
     for habit in [Habit::Independent, Habit::Wander, Habit::WaveAndWander] {
         for rows in rows.iter().copied() {
             let began = Moment::now();
-            let outcome = models(streams, FEATURES + 1, days, |random| {
-                invented(habit, rows as u64, days, random)
-            });
+            let outcome =
+                models(streams, FEATURES + 1, days, |random| invented(habit, rows as u64, days, random));
             tell(&format!("{habit:?}"), &rows.to_string(), &outcome, began);
         }
     }

@@ -31,6 +31,7 @@ pub struct Config {
     pub kafka: kafka::Config,
     pub privacy: Privacy,
     pub payloads: Payloads,
+    pub gateway: kafka::gateway::Config,
 }
 
 /// A bearer token and what it allows.
@@ -170,6 +171,7 @@ impl Default for Config {
             kafka: kafka::Config::default(),
             privacy: Privacy::default(),
             payloads: Payloads::default(),
+            gateway: kafka::gateway::Config::default(),
         }
     }
 }
@@ -243,13 +245,14 @@ struct Raw {
     kafka: kafka::Config,
     privacy: Privacy,
     payloads: Payloads,
+    gateway: kafka::gateway::Config,
 }
 
 impl Default for Raw {
     fn default() -> Self {
-        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads } =
+        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway } =
             Config::default();
-        Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads }
+        Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway }
     }
 }
 
@@ -265,8 +268,9 @@ impl TryFrom<Raw> for Config {
     type Error = ConfigError;
 
     fn try_from(raw: Raw) -> Result<Self, ConfigError> {
-        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads } = raw;
-        let config = Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads };
+        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway } = raw;
+        let config =
+            Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway };
         config.check()?;
         Ok(config)
     }
@@ -318,7 +322,8 @@ impl Config {
             );
         }
         self.payloads.check()?;
-        self.kafka.check()
+        self.kafka.check()?;
+        self.gateway.check(&self.kafka.brokers)
     }
 
     /// Whether only this machine can reach the address.

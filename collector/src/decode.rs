@@ -10,6 +10,7 @@ mod draft;
 mod fields;
 mod names;
 pub(crate) mod nonfinite;
+pub mod raw;
 mod scalar;
 mod section;
 mod split;

@@ -19,6 +19,7 @@ use crate::payloads;
 use crate::queue::Queue;
 use crate::sources::http::{Http, Queues};
 use crate::sources::kafka::Kafka;
+use crate::sources::kafka::gateway::Gateway;
 use crate::spool::{Entry, Spool};
 
 /// How long a store that is away is still asked when the process is to stop; then batches stay in the spool. Leaves
@@ -53,7 +54,9 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let kept_days = store.config().retention.events_days;
     let (payloads, worker) = payloads::worker::open(&config, kept_days, &intake, &context, &closing)?;
     stored.push(tokio::spawn(worker.run(after_finish)));
-    let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone(), payloads)?;
+    let gateway = Gateway::open(&config.gateway, &config.kafka, &config.limits, &context.health)?;
+    let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone(), payloads)?
+        .with_gateway(gateway);
     let maker = Maker::new(store, grids, &config.grids, &context, &intake);
     let making = tokio::spawn(maker.run(context.stopper.clone()));
     let consuming = kafka.map(|kafka| tokio::spawn(kafka.run(context.stopper.clone())));

@@ -11,6 +11,7 @@ use std::time::Duration;
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
 use rdkafka::client::DefaultClientContext;
+use rdkafka::consumer::{BaseConsumer, CommitMode, Consumer as _};
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
 
@@ -29,9 +30,9 @@ pub const KAFKA_PASSWORD: &str = "correct horse";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Doors {
     Plain,
-    /// TLS and a password by this mechanism; certificate and key in PEM.
+    /// TLS and a password, by PLAIN or SCRAM; and a second door that wants a certificate instead. All in PEM.
     Secure {
-        mechanism: &'static str,
+        ca: String,
         certificate: String,
         key: String,
     },
@@ -40,6 +41,8 @@ pub enum Doors {
 /// A broker. Dropped, or when the test process ends in any way, it is killed.
 pub struct Broker {
     port: u16,
+    internal: u16,
+    certificates: u16,
     folder: Folder,
     running: Mutex<Option<Running>>,
 }
@@ -69,8 +72,8 @@ impl Broker {
 
     fn begin(doors: &Doors) -> Self {
         let folder = Folder::new();
-        let (port, internal, controller) = (free_port(), free_port(), free_port());
-        let properties = properties(folder.path(), doors, [port, internal, controller]);
+        let [port, internal, controller, certificates] = std::array::from_fn(|_| free_port());
+        let properties = properties(folder.path(), doors, [port, internal, controller, certificates]);
         std::fs::write(folder.path().join("server.properties"), properties).expect("the broker's settings");
         let mut format = java();
         format.args([
@@ -81,15 +84,13 @@ impl Broker {
             "--config",
         ]);
         format.arg(folder.path().join("server.properties"));
-        if let Doors::Secure { mechanism, .. } = doors
-            && mechanism.starts_with("SCRAM")
-        {
+        for mechanism in ["SCRAM-SHA-256", "SCRAM-SHA-512"] {
             let user = format!("{mechanism}=[name={KAFKA_USER},password={KAFKA_PASSWORD}]");
             format.args(["--add-scram", &user]);
         }
         let formatted = format.output().expect("java is installed (./test does that)");
         assert!(formatted.status.success(), "{}", String::from_utf8_lossy(&formatted.stderr));
-        let broker = Self { port, folder, running: Mutex::new(None) };
+        let broker = Self { port, internal, certificates, folder, running: Mutex::new(None) };
         broker.run();
         broker
     }
@@ -134,12 +135,17 @@ impl Broker {
         format!("localhost:{}", self.port)
     }
 
+    /// Where clients with a certificate find it.
+    pub fn certificates_address(&self) -> String {
+        format!("localhost:{}", self.certificates)
+    }
+
     fn log(&self) -> PathBuf {
         self.folder.path().join("broker.log")
     }
 
     async fn answers(&self) {
-        let address = format!("127.0.0.1:{}", self.port);
+        let address = format!("127.0.0.1:{}", self.internal);
         let log = self.log();
         eventually(&format!("the broker listens; its log is {}", log.display()), async || {
             tokio::net::TcpStream::connect(&address).await.is_ok()
@@ -154,7 +160,8 @@ impl Broker {
     /// What a client is told to reach it in the clear.
     pub fn client(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
-        config.set("bootstrap.servers", self.address());
+        // The door that asks nobody for a password.
+        config.set("bootstrap.servers", format!("localhost:{}", self.internal));
         config
     }
 
@@ -221,7 +228,6 @@ impl Broker {
 
     /// What a group has committed of a partition.
     pub async fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<i64> {
-        use rdkafka::consumer::{BaseConsumer, Consumer};
         let consumer: BaseConsumer =
             self.client().set("group.id", group).create().expect("a consumer that joins nothing");
         let mut list = TopicPartitionList::new();
@@ -229,6 +235,28 @@ impl Broker {
         let ask = move || consumer.committed_offsets(list, Duration::from_secs(10));
         let list = tokio::task::spawn_blocking(ask).await.expect("no panic").expect("an answer");
         list.elements().first().and_then(|element| element.offset().to_raw()).filter(|offset| *offset >= 0)
+    }
+
+    /// Sets what a group has committed, as its operator does while nobody of it is there.
+    pub async fn commit(&self, group: &str, topic: &str, partition: i32, offset: i64) {
+        let consumer: BaseConsumer =
+            self.client().set("group.id", group).create().expect("a consumer that joins nothing");
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(topic, partition, Offset::Offset(offset)).expect("an offset");
+        let commit = move || consumer.commit(&list, CommitMode::Sync);
+        tokio::task::spawn_blocking(commit).await.expect("no panic").expect("committed");
+    }
+
+    /// The members of a group.
+    pub async fn members(&self, group: &str) -> Vec<String> {
+        let (admin, group) = (self.admin(), group.to_owned());
+        let ask = move || {
+            let groups = admin.inner().fetch_group_list(Some(&group), Duration::from_secs(10));
+            let groups = groups.expect("an answer");
+            let members = groups.groups().iter().flat_map(|group| group.members());
+            members.map(|member| member.id().to_owned()).collect()
+        };
+        tokio::task::spawn_blocking(ask).await.expect("no panic")
     }
 
     pub fn producer(&self) -> FutureProducer {
@@ -258,7 +286,11 @@ impl Broker {
     /// Where it fails.
     pub async fn console_produce(&self, topic: &str, compression: &str, options: &[&str], input: String) {
         let mut command = java();
-        command.args(["org.apache.kafka.tools.ConsoleProducer", "--bootstrap-server", &self.address()]);
+        command.args([
+            "org.apache.kafka.tools.ConsoleProducer",
+            "--bootstrap-server",
+            &format!("localhost:{}", self.internal),
+        ]);
         command.args(["--topic", topic, "--compression-codec", compression]).args(options);
         let produce = move || {
             use std::io::Write as _;
@@ -288,41 +320,49 @@ fn options() -> AdminOptions {
     AdminOptions::new().operation_timeout(Some(Duration::from_secs(20)))
 }
 
-fn properties(folder: &Path, doors: &Doors, [port, internal, controller]: [u16; 3]) -> String {
+fn properties(folder: &Path, doors: &Doors, [port, internal, controller, certificates]: [u16; 4]) -> String {
     let data = folder.join("data");
     let protocol = match doors {
         Doors::Plain => "PLAINTEXT",
         Doors::Secure { .. } => "SASL_SSL",
     };
+    let mut doors_open = format!("CLIENTS://localhost:{port},INTERNAL://localhost:{internal}");
+    if let Doors::Secure { .. } = doors {
+        let _ = write!(doors_open, ",CERTIFICATES://localhost:{certificates}");
+    }
     let mut text = format!(
         "process.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@localhost:{controller}\n\
-         listeners=CLIENTS://localhost:{port},INTERNAL://localhost:{internal},CONTROLLER://localhost:{controller}\n\
-         advertised.listeners=CLIENTS://localhost:{port},INTERNAL://localhost:{internal}\n\
-         listener.security.protocol.map=CLIENTS:{protocol},INTERNAL:PLAINTEXT,CONTROLLER:PLAINTEXT\n\
+         listeners={doors_open},CONTROLLER://localhost:{controller}\nadvertised.listeners={doors_open}\n\
+         listener.security.protocol.map=CLIENTS:{protocol},INTERNAL:PLAINTEXT,CERTIFICATES:SSL,\
+         CONTROLLER:PLAINTEXT\n\
          controller.listener.names=CONTROLLER\ninter.broker.listener.name=INTERNAL\nlog.dirs={}\n\
          offsets.topic.num.partitions=4\noffsets.topic.replication.factor=1\n\
          transaction.state.log.replication.factor=1\ntransaction.state.log.min.isr=1\n\
-         group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=1000\nauto.create.topics.enable=false\n\
-         num.network.threads=2\nnum.io.threads=4\nlog.cleaner.enable=false\n",
+         group.initial.rebalance.delay.ms=0\ngroup.min.session.timeout.ms=1000\n\
+         auto.create.topics.enable=false\n\
+         broker.session.timeout.ms=2000\nbroker.heartbeat.interval.ms=500\nnum.network.threads=2\nnum.io.threads=4\n\
+         log.cleaner.enable=false\n",
         data.display()
     );
-    if let Doors::Secure { mechanism, certificate, key } = doors {
+    if let Doors::Secure { ca, certificate, key } = doors {
         let one_line = |pem: &str| pem.trim().replace('\n', "\\n");
-        let module = match *mechanism {
-            "PLAIN" => format!(
-                "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{KAFKA_USER}\" \
-                 password=\"{KAFKA_PASSWORD}\" user_{KAFKA_USER}=\"{KAFKA_PASSWORD}\";"
-            ),
-            _ => "org.apache.kafka.common.security.scram.ScramLoginModule required;".to_owned(),
-        };
+        let plain = format!(
+            "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"{KAFKA_USER}\" \
+             password=\"{KAFKA_PASSWORD}\" user_{KAFKA_USER}=\"{KAFKA_PASSWORD}\";"
+        );
+        let scram = "org.apache.kafka.common.security.scram.ScramLoginModule required;";
         let _ = write!(
             text,
             "ssl.keystore.type=PEM\nssl.keystore.certificate.chain={}\nssl.keystore.key={}\n\
-             listener.name.clients.sasl.enabled.mechanisms={mechanism}\n\
-             listener.name.clients.{}.sasl.jaas.config={module}\n",
+             ssl.truststore.type=PEM\nssl.truststore.certificates={}\n\
+             listener.name.certificates.ssl.client.auth=required\n\
+             listener.name.clients.sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512\n\
+             listener.name.clients.plain.sasl.jaas.config={plain}\n\
+             listener.name.clients.scram-sha-256.sasl.jaas.config={scram}\n\
+             listener.name.clients.scram-sha-512.sasl.jaas.config={scram}\n",
             one_line(certificate),
             one_line(key),
-            mechanism.to_lowercase()
+            one_line(ca)
         );
     }
     text

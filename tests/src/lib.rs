@@ -13,6 +13,7 @@
 //!
 //! One engine serves all tests of a test binary. It ends with the test process, and the next one removes its files.
 
+mod authority;
 mod browser;
 pub mod flights;
 mod folder;
@@ -23,6 +24,7 @@ mod process;
 mod receiver;
 mod waiting;
 
+pub use authority::Authority;
 pub use browser::{Browser, Sight, artefacts};
 pub use folder::Folder;
 pub use harness::{OwnEngine, client, engine, executable, fresh_config, fresh_store, manual_context, text};

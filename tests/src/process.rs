@@ -55,7 +55,8 @@ impl Process {
         self.child.kill().await.expect("it can be killed");
     }
 
-    fn signal(&self, signal: &str) {
+    /// Sends it a signal, such as `STOP`.
+    pub fn signal(&self, signal: &str) {
         let pid = self.pid().to_string();
         let sent = std::process::Command::new("kill").args([format!("-{signal}"), pid]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the signal reaches `leeway {}`", self.name);

@@ -1,9 +1,25 @@
 //! Kafka as a source, against a real broker: every message is stored and counted once, whatever happens in between.
 
+#[path = "kafka/away.rs"]
+mod away;
 #[path = "kafka/bodies.rs"]
 mod bodies;
+#[path = "kafka/faults.rs"]
+mod faults;
+#[path = "kafka/forward.rs"]
+mod forward;
+#[path = "kafka/gateway.rs"]
+mod gateway;
+#[path = "kafka/logs.rs"]
+mod logs;
+#[path = "kafka/process.rs"]
+mod process;
+#[path = "kafka/rebalances.rs"]
+mod rebalances;
 #[path = "collector/running.rs"]
 #[allow(dead_code, reason = "the collector's own tests need all of it, these a part")]
 mod running;
+#[path = "kafka/security.rs"]
+mod security;
 #[path = "kafka/world.rs"]
 mod world;

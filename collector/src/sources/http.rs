@@ -1,4 +1,5 @@
-//! `POST /v1/predictions` and `POST /v1/outcomes`: answered with 200 only after the store has the events.
+//! `POST /v1/predictions` and `POST /v1/outcomes`: answered with 200 only after the store has the events, or
+//! Kafka where the collector is a gateway to it.
 
 pub(super) mod answer;
 pub(super) mod auth;
@@ -12,6 +13,7 @@ use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
+use bytes::Bytes;
 use domain::time::{Clock, DAY, Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tower::ServiceBuilder;
@@ -23,10 +25,11 @@ use self::auth::{Allowed, Tokens};
 use crate::config::{Config, Limits, Scope};
 use crate::decode::{self, Decoded, Names, Refused, Rules, Unreadable};
 use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
-use crate::intake::Intake;
+use crate::intake::{Intake, off_the_runtime};
 use crate::payloads::Payloads;
 use crate::predictions::Predictions;
 use crate::queue::{Gather, NotStored, Queue};
+use crate::sources::kafka::gateway::{self, Gateway, Identity, NotLogged};
 
 /// The name under which events of this source are stored.
 pub const SOURCE: &str = "http";
@@ -51,6 +54,8 @@ pub struct Http {
     pub(super) payloads: Payloads,
     /// What holds for payloads.
     pub(super) settings: crate::config::Payloads,
+    /// Where events go instead, if Kafka is their log.
+    gateway: Option<Gateway>,
     /// Room for bodies, in KiB.
     pub(super) room: Arc<Semaphore>,
     /// Names learned from earlier requests; a request takes one and gives it back.
@@ -77,9 +82,15 @@ impl Http {
             intake,
             payloads,
             settings: config.payloads.clone(),
+            gateway: None,
             room: Arc::new(Semaphore::new(body::kib(config.limits.waiting_bytes) as usize)),
             names: Mutex::default(),
         })
+    }
+
+    /// The same where Kafka is the log of what comes.
+    pub fn with_gateway(self, gateway: Option<Gateway>) -> Self {
+        Self { gateway, ..self }
     }
 
     pub fn router(self) -> Router {
@@ -129,6 +140,14 @@ pub(super) const PREDICTIONS: Door<Predictions> = Door {
         let refused = decode::predictions_into(body, framing, names, rules, &mut events)?;
         Ok(Taken { events, refused })
     },
+    identities: |events| {
+        let identity = |event: Prediction| Identity {
+            model: event.model.to_string(),
+            id: event.id,
+            timestamp: event.timestamp,
+        };
+        events.rows().map(identity).collect()
+    },
 };
 
 /// How outcomes are taken.
@@ -137,6 +156,14 @@ pub(super) const OUTCOMES: Door<Vec<Outcome>> = Door {
     scope: Scope::Outcomes,
     queue: |http| http.queues.outcomes.clone(),
     decode: |body, framing, names, rules| decode::outcomes(body, framing, names, rules).map(Taken::from),
+    identities: |events| {
+        let identity = |event: &Outcome| Identity {
+            model: event.model.to_string(),
+            id: event.id.clone(),
+            timestamp: event.timestamp,
+        };
+        events.iter().map(identity).collect()
+    },
 };
 
 async fn predictions(State(http): State<Arc<Http>>, request: Request<Body>) -> Response {
@@ -153,6 +180,8 @@ pub(super) struct Door<B> {
     scope: Scope,
     queue: fn(&Http) -> Queue<B>,
     decode: Decode<B>,
+    /// Asked where the events go to Kafka.
+    identities: fn(&B) -> Vec<Identity>,
 }
 
 /// What was understood of a body, gathered as it is stored.
@@ -193,8 +222,13 @@ impl<B: Gather> Door<B> {
     async fn accept(&self, http: &Arc<Http>, request: Request<Body>) -> Result<Accepted, Refusal> {
         let allowed = http.tokens.check(request.headers(), self.scope)?;
         // What cannot be stored soon is not even read: the sender keeps it.
-        if let Some(away) = http.intake.store_health().away_for() {
-            return Err(Refusal::away(away));
+        let log = http.gateway.as_ref().and_then(|gateway| Some((gateway, gateway.topic(self.kind)?)));
+        match (&log, http.intake.store_health().away_for()) {
+            (Some((gateway, _)), _) if gateway.is_away() => {
+                return Err(Refusal::not_logged(&NotLogged::Away));
+            }
+            (None, Some(away)) => return Err(Refusal::away(away)),
+            _ => {}
         }
         let (parts, body) = request.into_parts();
         let form = body::Form::of(&parts.headers)?;
@@ -204,15 +238,22 @@ impl<B: Gather> Door<B> {
             let (http, rules, decode) = (http.clone(), rules.clone(), self.decode);
             move || understand(&http, packed, form, &rules, decode)
         };
-        let (bytes, room, decoded) = work_where_it_fits(work).await?;
+        let (text, room, decoded) = work_where_it_fits(work).await?;
         match decoded {
             Ok(taken) => {
-                let Stored { accepted, refused } = self.store(http, &rules, taken, bytes, Some(room)).await?;
+                let Stored { accepted, refused } = match log {
+                    None => self.store(http, &rules, taken, text.len(), Some(room)).await?,
+                    Some(log) => {
+                        let stored = self.log(http, &rules, taken, (text, form.framing), log).await;
+                        drop(room);
+                        stored?
+                    }
+                };
                 Accepted::of(accepted, refused)
             }
             Err((unreadable, payload)) => {
                 let whole = unreadable_rejection(self.kind, &rules, &unreadable, payload);
-                self.wait(http, http.queues.rejections.submit(vec![whole], bytes, Some(room))).await?;
+                self.wait(http, http.queues.rejections.submit(vec![whole], text.len(), Some(room))).await?;
                 http.intake.metrics().events(self.kind, SOURCE, 0, 1);
                 Err(Refusal::unreadable(&unreadable))
             }
@@ -244,6 +285,34 @@ impl<B: Gather> Door<B> {
         Ok(Stored { accepted, refused })
     }
 
+    /// Hands the accepted events to Kafka, once the others are kept as ever.
+    async fn log(
+        &self,
+        http: &Http,
+        rules: &Rules,
+        taken: Taken<B>,
+        (text, framing): (Bytes, decode::Framing),
+        (gateway, topic): (&Gateway, &str),
+    ) -> Result<Stored, Refusal> {
+        let Taken { events, refused } = taken;
+        let accepted = events.rows();
+        let rejections: Vec<Rejection> =
+            refused.iter().map(|refused| refused.rejection(self.kind, rules)).collect();
+        self.wait(http, http.queues.rejections.submit(rejections, 0, None)).await?;
+        let indices: Vec<usize> = refused.iter().map(|refused| refused.index).collect();
+        let identities = self.identities;
+        let records = off_the_runtime(move || {
+            gateway::records(&text, framing, &indices, identities(&events).into_iter())
+        });
+        let produced = gateway.produce(topic, records.await);
+        match tokio::time::timeout(http.limits.answer_within(), produced).await {
+            Ok(outcome) => outcome.map_err(|error| Refusal::not_logged(&error))?,
+            Err(_) => return Err(Refusal::not_logged(&NotLogged::Away)),
+        }
+        http.intake.metrics().events(self.kind, &rules.source, accepted, refused.len());
+        Ok(Stored { accepted, refused })
+    }
+
     /// Waits for the store, as long as a sender may be kept waiting.
     async fn wait<T>(
         &self,
@@ -257,8 +326,8 @@ impl<B: Gather> Door<B> {
     }
 }
 
-/// How many bytes a body has unpacked, the room that they take, and its events, or why there are none.
-type Understood<B> = Result<(usize, OwnedSemaphorePermit, Result<Taken<B>, (Unreadable, String)>), Refusal>;
+/// A body unpacked, the room that it takes, and its events, or why there are none.
+type Understood<B> = Result<(Bytes, OwnedSemaphorePermit, Result<Taken<B>, (Unreadable, String)>), Refusal>;
 
 /// Unpacks and decodes a body.
 fn understand<B>(
@@ -271,7 +340,8 @@ fn understand<B>(
     let body::Unpacked { text, room } = packed.unpack(form.packing, &http.limits, &http.room)?;
     http.intake.metrics().waiting(http.limits.waiting_bytes - http.room.available_permits() * 1_024);
     let decoded = http.with_names(|names| decode(&text, form.framing, names, rules));
-    Ok((text.len(), room, decoded.map_err(|unreadable| (unreadable, cut_payload(&text)))))
+    let decoded = decoded.map_err(|unreadable| (unreadable, cut_payload(&text)));
+    Ok((text, room, decoded))
 }
 
 async fn work_where_it_fits<B: Gather>(

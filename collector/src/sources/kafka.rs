@@ -3,13 +3,14 @@
 //!
 //! Reading order: [`config`] is what a consumer is told; [`resume`] decides where a partition is taken up; `gather` cuts a
 //! batch; `decode` reads it; `partition` claims, stores and commits it; `member` hears what the group decides;
-//! `standing` measures; `topic_id` tells topics of one name apart.
+//! `standing` measures; [`gateway`] is the other direction, for what HTTP takes; `topic_id` tells topics of one name apart.
 //!
 //! Invariant: the group is polled whatever the store does. A partition whose batch waits takes nothing more from its
 //! queue, and the client then fetches nothing more for it.
 
 pub mod config;
 mod decode;
+pub mod gateway;
 mod gather;
 mod member;
 mod messages;

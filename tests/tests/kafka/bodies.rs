@@ -24,7 +24,7 @@ async fn messages_of_events_arrays_and_lines_are_stored_and_counted_once() {
     collector.stop().await;
     world.holds_exactly(2_700).await;
     for partition in 0..3 {
-        assert_eq!(world.broker.committed("leeway", &world.topic, partition).await, Some(702));
+        assert_eq!(world.broker.committed(&world.topic, &world.topic, partition).await, Some(702));
     }
     let source = "SELECT DISTINCT source FROM predictions";
     assert_eq!(text(&world.store, source).await, "kafka");

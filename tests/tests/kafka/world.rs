@@ -1,12 +1,18 @@
 //! A topic, a database and collectors on both, for one test.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use collector::Config;
 use collector::sources::kafka;
 use collector::sources::kafka::config::{Kind, Limits, Topic};
+use rdkafka::producer::FutureRecord;
 use sql::Store;
 use tests::{Broker, broker, eventually, fresh_store, text};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
 
 use crate::running::{Running, event};
 
@@ -38,19 +44,34 @@ impl World {
         Running::start_with(&self.store, config, BTreeMap::new()).await
     }
 
+    /// Waits until `n` events are stored, or more.
+    pub async fn at_least(&self, n: usize) {
+        let stored = "SELECT count() FROM predictions";
+        let enough = async || text(&self.store, stored).await.parse::<usize>().is_ok_and(|found| found >= n);
+        eventually(&format!("{n} events are stored"), enough).await;
+    }
+
+    /// How many collectors hold the partitions, by their last claims.
+    pub async fn claimants(&self) -> usize {
+        let last = "SELECT uniqExact(last) FROM (SELECT argMax(claimed_by, first_offset) AS last FROM kafka_ranges \
+                    GROUP BY partition)";
+        text(&self.store, last).await.parse().expect("a number")
+    }
+
     /// Waits until `n` events are stored.
     pub async fn stored(&self, n: usize) {
-        let stored = "SELECT count() FROM predictions";
-        eventually(&format!("{n} events are stored"), async || {
-            text(&self.store, stored).await == n.to_string()
-        })
-        .await;
+        wait_for_stored(&self.store, n).await;
     }
 
     /// Holds that `n` events are there, each once, and that everything counted says so.
     pub async fn holds_exactly(&self, n: usize) {
         holds_exactly(&self.store, n).await;
     }
+}
+
+pub async fn wait_for_stored(store: &Store, n: usize) {
+    let stored = "SELECT count() FROM predictions";
+    eventually(&format!("{n} events are stored"), async || text(store, stored).await == n.to_string()).await;
 }
 
 pub async fn holds_exactly(store: &Store, n: usize) {
@@ -76,11 +97,13 @@ pub fn config(broker: &Broker, topics: &[(&str, Kind)]) -> Config {
         refresh_ms: 100,
         settle_ms: 1_500,
     };
-    let topics = topics.iter().map(|(name, kind)| Topic { name: (*name).to_owned(), kind: *kind }).collect();
+    let named = topics.iter().map(|(name, kind)| Topic { name: (*name).to_owned(), kind: *kind }).collect();
     let defaults = kafka::Config::default();
     let kafka = kafka::Config {
         brokers: broker.address(),
-        topics,
+        // A group of its own: its members are asked for by tests that run beside others.
+        group: topics.first().map_or_else(String::new, |(name, _)| (*name).to_owned()),
+        topics: named,
         batch: collector::config::Batch { rows: 500, age_ms: 50, ..defaults.batch },
         limits: Limits { session_ms: 6_000, ..defaults.limits },
         ..kafka::Config::default()
@@ -91,4 +114,54 @@ pub fn config(broker: &Broker, topics: &[(&str, Kind)]) -> Config {
 /// Messages of one event each.
 pub fn bodies(range: std::ops::Range<usize>) -> Vec<String> {
     range.map(|n| event("m", n).to_string()).collect()
+}
+
+/// Events that stream into all partitions of a topic, in messages of one, until they are told to stop.
+pub struct Load {
+    stopping: CancellationToken,
+    task: JoinHandle<()>,
+    sent: Arc<AtomicUsize>,
+}
+
+impl Load {
+    pub fn start(broker: &Broker, topic: &str, partitions: i32) -> Self {
+        const AT_ONCE: usize = 40;
+        let (producer, topic) = (broker.producer(), topic.to_owned());
+        let stopping = CancellationToken::new();
+        let stopped = stopping.clone();
+        let counted = Arc::new(AtomicUsize::new(0));
+        let counter = counted.clone();
+        let task = tokio::spawn(async move {
+            let mut sent = 0;
+            while !stopped.is_cancelled() {
+                let sending = (sent..sent + AT_ONCE).map(|n| {
+                    let partition = i32::try_from(n).expect("few messages") % partitions;
+                    let body = event("m", n).to_string();
+                    let record = FutureRecord::<(), String>::to(&topic).partition(partition).payload(&body);
+                    producer.send_result(record).expect("the producer has room")
+                });
+                // A producer that is idempotent: what a dying broker did not confirm is sent again, and is there once.
+                for delivery in sending.collect::<Vec<_>>() {
+                    delivery.await.expect("the producer lives").expect("the broker takes it, if not at once");
+                }
+                sent += AT_ONCE;
+                counter.store(sent, Ordering::SeqCst);
+                tokio::time::sleep(Duration::from_millis(15)).await;
+            }
+        });
+        Self { stopping, task, sent: counted }
+    }
+
+    /// How many events are in the log in the end.
+    pub async fn stop(self) -> usize {
+        self.stopping.cancel();
+        self.task.await.expect("no panic");
+        self.sent.load(Ordering::SeqCst)
+    }
+
+    /// Waits until `n` more events are in the log.
+    pub async fn goes_on(&self, n: usize) {
+        let before = self.sent.load(Ordering::SeqCst);
+        eventually("events stream in", async || self.sent.load(Ordering::SeqCst) >= before + n).await;
+    }
 }

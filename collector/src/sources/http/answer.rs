@@ -11,6 +11,7 @@ use super::nothing_taken;
 use crate::decode::{Refused, Unreadable};
 use crate::intake::IntakeError;
 use crate::queue::NotStored;
+use crate::sources::kafka::gateway::NotLogged;
 
 /// The body of an answer to events that were read.
 #[derive(Debug, Serialize)]
@@ -74,6 +75,20 @@ impl Refusal {
         let error = format!("the store has been away for {} s; send it again later", away.as_secs());
         let retry_after_s = Some(away.as_secs().clamp(1, 30));
         Self { retry_after_s, ..Self::of(StatusCode::SERVICE_UNAVAILABLE, error) }
+    }
+
+    /// The collector is a gateway, and Kafka does not take what it is given.
+    pub fn not_logged(error: &NotLogged) -> Self {
+        match error {
+            NotLogged::Full => Self::full(),
+            NotLogged::Away => {
+                let error = "Kafka, which keeps the events, is away; send it again later";
+                Self { retry_after_s: Some(2), ..Self::of(StatusCode::SERVICE_UNAVAILABLE, error) }
+            }
+            NotLogged::Refused(_) => {
+                Self::of(StatusCode::INTERNAL_SERVER_ERROR, format!("the events are not kept: {error}"))
+            }
+        }
     }
 
     pub fn not_stored(error: &NotStored) -> Self {

@@ -150,7 +150,7 @@ impl Limits {
 }
 
 /// Names that Kafka allows for a topic.
-fn is_topic(name: &str) -> bool {
+pub(super) fn is_topic(name: &str) -> bool {
     let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
     !name.is_empty() && name.len() <= 249 && name.chars().all(allowed) && name != "." && name != ".."
 }

@@ -37,6 +37,10 @@ impl Brokers {
         Self { health, check, are_away: AtomicBool::new(true) }
     }
 
+    pub fn are_away(&self) -> bool {
+        self.are_away.load(Ordering::Relaxed)
+    }
+
     pub fn heard(&self, statistics: &Statistics) {
         let is_up =
             statistics.brokers.values().any(|broker| matches!(broker.state.as_str(), "UP" | "UPDATE"));

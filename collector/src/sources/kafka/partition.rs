@@ -114,14 +114,20 @@ impl Partition {
                     Err(problem) => problem,
                 },
             };
-            let problem = anyhow::Error::from(problem);
+            let is_refused =
+                matches!(problem, Problem::Store(IntakeError::Refused(_) | IntakeError::Layout(_)));
+            let problem = format!("{:#}", anyhow::Error::from(problem));
             let (topic, partition) = (&self.place.topic, self.place.partition);
-            tracing::info!(
-                topic,
-                partition,
-                problem = format!("{problem:#}"),
-                "a partition is taken up again"
-            );
+            if is_refused {
+                tracing::error!(
+                    topic,
+                    partition,
+                    problem,
+                    "the store refuses a range; the partition stands still"
+                );
+            } else {
+                tracing::info!(topic, partition, problem, "a partition is taken up again");
+            }
             stopping.run_until_cancelled(tokio::time::sleep(backoff.random_wait(failures))).await;
             failures += 1;
         }
@@ -161,9 +167,10 @@ impl Partition {
         let rejected = self.store(&course.life, &range, messages).await?;
         drop(room);
         self.shared.metrics.batch(&self.place.topic, rejected, was_open);
-        self.commit(range.next)?;
         let Place { topic, partition, .. } = &self.place;
+        // Before the commit, which may be heard of at once.
         self.shared.standings.stored(topic, *partition, range.next);
+        self.commit(range.next)?;
         tracing::debug!(topic, partition, first = range.first, next = range.next, was_open, "stored a range");
         *course = Course { life: course.life.clone(), position: range.next, open: None };
         if was_open {

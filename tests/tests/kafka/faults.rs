@@ -1,0 +1,106 @@
+//! Collectors, the store and the broker killed with SIGKILL at random moments under load: then everything is counted.
+//!
+//! A run takes about 25 s; `KAFKA_FAULT_SECONDS=600 cargo test -p tests --test kafka faults` takes longer.
+
+use std::time::{Duration, Instant};
+
+use tests::{Broker, Doors, OwnEngine, Process, eventually, text};
+
+use crate::process::Settings;
+use crate::world::{Load, World, holds_exactly};
+
+const TOPIC: &str = "faults";
+const PARTITIONS: i32 = 4;
+
+fn seconds(usual: u64) -> Duration {
+    let stated = std::env::var("KAFKA_FAULT_SECONDS").ok();
+    Duration::from_secs(stated.map_or(usual, |text| text.parse().expect("a number of seconds")))
+}
+
+async fn a_moment() {
+    tokio::time::sleep(Duration::from_millis(rand::random_range(150..1_500))).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn collectors_store_and_broker_are_killed_at_random_and_every_message_is_there_once() {
+    let own = OwnEngine::start().await;
+    let store = own.fresh_store().await;
+    let broker = Broker::start(Doors::Plain).await;
+    broker.make_topic(TOPIC, PARTITIONS).await;
+    let load = Load::start(&broker, TOPIC, PARTITIONS);
+    let settings = || Settings::at(&broker.address(), TOPIC, store.config()).with_session_ms(1_500);
+    let start = |settings: &Settings| Process::start(&["collector"], settings.file(), &settings.log());
+    let mut collectors: Vec<(Settings, Process)> = Vec::new();
+    for _ in 0..2 {
+        let settings = settings();
+        let process = start(&settings);
+        collectors.push((settings, process));
+    }
+    load.goes_on(200).await;
+    let began = Instant::now();
+    let mut kills = 0;
+    while began.elapsed() < seconds(25) {
+        a_moment().await;
+        match rand::random_range(0..6) {
+            0 => own.kill(),
+            1 => {
+                broker.kill();
+                a_moment().await;
+                broker.start_again().await;
+                load.goes_on(200).await;
+            }
+            _ => {
+                let (settings, process) = collectors.remove(0);
+                process.kill().await;
+                let process = start(&settings);
+                collectors.push((settings, process));
+            }
+        }
+        kills += 1;
+    }
+    let sent = load.stop().await;
+    let stored = async || {
+        // The engine may be coming up again.
+        let asked = store.ask("SELECT count() FROM predictions", "TabSeparatedRaw").await;
+        asked.is_ok_and(|n| String::from_utf8_lossy(&n).trim() == sent.to_string())
+    };
+    let since = Instant::now();
+    while !stored().await {
+        assert!(
+            since.elapsed() < Duration::from_secs(90),
+            "{sent} sent, {kills} kills: {}",
+            text(&store, "SELECT count() FROM predictions").await
+        );
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for (_, collector) in collectors {
+        assert!(collector.terminate().await.success());
+    }
+    assert!(kills > 3, "only {kills} were killed");
+    // What was counted before a grid held is counted back, and agrees as well.
+    holds_exactly(&store, sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_was_suspended_wakes_as_a_zombie_and_doubles_nothing() {
+    let world = World::new(4).await;
+    let load = Load::start(world.broker, &world.topic, 4);
+    let settings = [Settings::of(&world).with_session_ms(1_000), Settings::of(&world).with_session_ms(1_000)];
+    let processes: Vec<Process> =
+        settings.iter().map(|s| Process::start(&["collector"], s.file(), &s.log())).collect();
+    world.at_least(500).await;
+    for round in 0..4 {
+        let sleeper = &processes[round % 2];
+        a_moment().await;
+        sleeper.signal("STOP");
+        // Longer than its session: the other one takes all partitions, in the middle of whatever this one was at.
+        eventually("the other one has all partitions", async || world.claimants().await == 1).await;
+        sleeper.signal("CONT");
+    }
+    let sent = load.stop().await;
+    world.stored(sent).await;
+    for process in processes {
+        assert!(process.terminate().await.success());
+    }
+    world.holds_exactly(sent).await;
+}

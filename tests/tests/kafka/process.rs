@@ -1,0 +1,92 @@
+//! A collector as a process of its own, with its configuration in a file.
+
+use std::path::{Path, PathBuf};
+
+use tempfile::TempDir;
+
+use crate::world::World;
+
+pub struct Settings {
+    folder: TempDir,
+    file: PathBuf,
+    pub port: u16,
+    store: String,
+    session_ms: u64,
+    brokers: String,
+    topic: String,
+    database: sql::Config,
+}
+
+impl Settings {
+    pub fn of(world: &World) -> Self {
+        Self::at(&world.broker.address(), &world.topic, world.store.config())
+    }
+
+    pub fn at(brokers: &str, topic: &str, database: &sql::Config) -> Self {
+        service::http::install_tls();
+        let folder = tempfile::tempdir().expect("a folder");
+        let file = folder.path().join("leeway.toml");
+        let settings = Self {
+            file,
+            port: tests::free_port(),
+            store: database.url.clone(),
+            session_ms: 6_000,
+            brokers: brokers.to_owned(),
+            topic: topic.to_owned(),
+            database: database.clone(),
+            folder,
+        };
+        settings.write();
+        settings
+    }
+
+    pub fn with_store(self, url: String) -> Self {
+        let settings = Self { store: url, ..self };
+        settings.write();
+        settings
+    }
+
+    pub fn with_session_ms(self, session_ms: u64) -> Self {
+        let settings = Self { session_ms, ..self };
+        settings.write();
+        settings
+    }
+
+    fn write(&self) {
+        let Self { port, store, session_ms, brokers, topic, database, .. } = self;
+        let sql::Config { user, password, database, .. } = database;
+        let data = self.folder.path().display();
+        let text = format!(
+            "data_dir = \"{data}\"\n[clickhouse]\nurl = \"{store}\"\nuser = \"{user}\"\npassword = \"{password}\"\n\
+             database = \"{database}\"\n[collector]\nlisten = \"127.0.0.1:{port}\"\n[collector.grids]\nvalues = 500\n\
+             first_hour_s = 2\nlead_ms = 1500\nrefresh_ms = 100\nsettle_ms = 1500\n[collector.kafka]\n\
+             brokers = \"{brokers}\"\ngroup = \"{topic}\"\n[[collector.kafka.topics]]\nname = \"{topic}\"\nkind = \"predictions\"\n\
+             [collector.kafka.batch]\nrows = 500\nage_ms = 50\n[collector.kafka.limits]\nsession_ms = {session_ms}\n"
+        );
+        std::fs::write(&self.file, text).expect("written");
+    }
+
+    pub fn file(&self) -> &Path {
+        &self.file
+    }
+
+    pub fn log(&self) -> PathBuf {
+        self.folder.path().join("log")
+    }
+
+    async fn get(&self, path: &str) -> Option<String> {
+        reqwest::get(format!("http://127.0.0.1:{}{path}", self.port)).await.ok()?.text().await.ok()
+    }
+}
+
+/// What `/readyz` says; empty where nobody answers.
+pub async fn readiness(settings: &Settings) -> String {
+    settings.get("/readyz").await.unwrap_or_default()
+}
+
+/// The value of the first metric whose line begins so.
+pub async fn metric(settings: &Settings, begins: &str) -> Option<f64> {
+    let text = settings.get("/metrics").await?;
+    let line = text.lines().find(|line| line.starts_with(begins))?;
+    line.rsplit_once(' ')?.1.parse().ok()
+}

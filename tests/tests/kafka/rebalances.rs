@@ -1,0 +1,44 @@
+//! Collectors that come, go and die while messages stream in: partitions change hands, messages are stored once.
+
+use tests::{eventually, text};
+
+use crate::world::{Load, World};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_change_hands_under_load_and_nothing_is_lost_or_doubled() {
+    let world = World::new(4).await;
+    let load = Load::start(world.broker, &world.topic, 4);
+    let one = world.collector().await;
+    world.at_least(500).await;
+    let two = world.collector().await;
+    eventually("two collectors share the partitions", async || world.claimants().await == 2).await;
+    let three = world.collector().await;
+    eventually("three collectors share the partitions", async || world.claimants().await == 3).await;
+    // In mid-batch: an orderly end, and one without a word.
+    one.stop().await;
+    two.crash();
+    let stored: usize =
+        text(&world.store, "SELECT count() FROM predictions").await.parse().expect("a number");
+    world.at_least(stored + 2_000).await;
+    let sent = load.stop().await;
+    world.stored(sent).await;
+    three.stop().await;
+    world.holds_exactly(sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_leaves_hands_its_partitions_over_at_once() {
+    let world = World::new(2).await;
+    let mut config = world.config();
+    // A session that nobody waits for: only who leaves in order is replaced in time.
+    config.kafka.limits.session_ms = 300_000;
+    let one = world.collector_with(config.clone()).await;
+    world.broker.produce(&world.topic, 0, &crate::world::bodies(0..100)).await;
+    world.stored(100).await;
+    one.stop().await;
+    let two = world.collector_with(config).await;
+    world.broker.produce(&world.topic, 1, &crate::world::bodies(100..200)).await;
+    world.stored(200).await;
+    two.stop().await;
+    world.holds_exactly(200).await;
+}

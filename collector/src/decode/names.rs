@@ -4,6 +4,7 @@
 use std::collections::HashSet;
 
 use domain::signal::MAX_NAME_BYTES;
+use sha2::{Digest, Sha256};
 
 use super::section::Section;
 use crate::event::{Name, Prediction};
@@ -28,6 +29,8 @@ pub struct Names {
     irregular: bool,
     /// The memory of the event before, empty, for the next one.
     pub(super) spare: Spare,
+    /// From what ids are made up, with how many were made of it; random where nothing is stated.
+    made_up_from: Option<(String, usize)>,
     /// The name that is being read, as far as nesting has come: `feature.address.city`.
     pub(super) path: String,
 }
@@ -75,6 +78,22 @@ impl Names {
         categories.clear();
         self.spare.numbers = numbers;
         self.spare.categories = categories;
+    }
+
+    /// Has the ids of events that state none made of `place` from now on, and of how many there were before: the same
+    /// events at the same place get the same ids.
+    pub fn make_ids_of(&mut self, place: String) {
+        self.made_up_from = Some((place, 0));
+    }
+
+    /// An id for an event that states none.
+    pub fn made_up_id(&mut self) -> String {
+        let Some((place, made)) = &mut self.made_up_from else { return uuid::Uuid::now_v7().to_string() };
+        let digest = Sha256::digest(format!("{place}/{made}").as_bytes());
+        *made += 1;
+        let mut bytes = [0; 16];
+        bytes.iter_mut().zip(digest).for_each(|(byte, of)| *byte = of);
+        uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
     }
 
     /// Whether a signal may have come twice in this event.

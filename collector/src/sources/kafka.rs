@@ -78,7 +78,7 @@ impl Kafka {
         let metrics = Arc::new(Metrics::new(&context.meter, &standings));
         let (sender, changes) = mpsc::unbounded_channel();
         let brokers = Brokers::new(context.health.clone(), CHECK);
-        let member = Member::new(sender, standings.clone(), metrics.clone(), brokers);
+        let member = Member::new(sender, standings.clone(), brokers);
         let consumer: StreamConsumer<Member> =
             consumer_config(config)?.create_with_context(member).context("Kafka's client cannot be made")?;
         let topics: Vec<&str> = config.topics.iter().map(|topic| topic.name.as_str()).collect();
@@ -247,5 +247,28 @@ async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) 
     match tokio::task::spawn_blocking(work).await {
         Ok(value) => value,
         Err(error) => std::panic::resume_unwind(error.into_panic()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_become_the_clients_settings() {
+        let mut config = Config { group: "g".to_owned(), ..Config::default() };
+        config.limits.prefetch_bytes = 2 << 20;
+        config.limits.session_ms = 9_000;
+        let client = consumer_config(&config).expect("no files to read");
+        let expected = [
+            ("group.id", "g"),
+            ("queued.max.messages.kbytes", "2048"),
+            ("session.timeout.ms", "9000"),
+            ("partition.assignment.strategy", "cooperative-sticky"),
+            ("enable.auto.commit", "false"),
+        ];
+        for (key, value) in expected {
+            assert_eq!(client.get(key), Some(value), "{key}");
+        }
     }
 }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use tests::{Process, eventually, text};
+use tests::{Broker, Doors, Process, eventually, fresh_store, text};
 
 use crate::forward::Forward;
 use crate::process::{Settings, metric, readiness};
-use crate::world::{World, bodies};
+use crate::world::{World, bodies, holds_exactly, wait_for_stored};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_store_is_away_the_collector_waits_in_its_group_and_says_so() {
@@ -58,4 +58,20 @@ async fn a_collector_that_stops_while_the_store_is_away_leaves_its_range_to_the_
     world.stored(50).await;
     next.stop().await;
     world.holds_exactly(50).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_stops_in_time_while_the_broker_is_away() {
+    let broker = Broker::start(Doors::Plain).await;
+    broker.make_topic("gone", 2).await;
+    broker.produce("gone", 0, &bodies(0..20)).await;
+    let store = fresh_store().await;
+    let settings = Settings::at(&broker.address(), "gone", store.config());
+    let collector = Process::start(&["collector"], settings.file(), &settings.log());
+    wait_for_stored(&store, 20).await;
+    broker.kill();
+    eventually("the broker is missed", async || readiness(&settings).await.contains("collector: Kafka"))
+        .await;
+    assert!(collector.terminate().await.success());
+    holds_exactly(&store, 20).await;
 }

@@ -1,6 +1,7 @@
 //! What messages hold, and what becomes of those that hold nothing of use.
 
-use collector::sources::kafka::config::Kind;
+use collector::config::Batch;
+use collector::sources::kafka::config::{Kind, Start};
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 use serde_json::json;
@@ -111,4 +112,45 @@ async fn every_compression_of_kafkas_own_producer_is_read() {
     world.stored(1_200).await;
     collector.stop().await;
     world.holds_exactly(1_200).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_may_begin_with_what_comes_from_now_on() {
+    let world = World::new(1).await;
+    world.broker.produce(&world.topic, 0, &bodies(0..10)).await;
+    let mut config = world.config();
+    config.kafka.start = Start::Latest;
+    let collector = world.collector_with(config.clone()).await;
+    eventually("the beginning is committed", async || {
+        world.broker.committed(&world.topic, &world.topic, 0).await == Some(10)
+    })
+    .await;
+    // Also after a crash: it began, and what came meanwhile is taken.
+    collector.crash();
+    world.broker.produce(&world.topic, 0, &bodies(10..30)).await;
+    let collector = world.collector_with(config).await;
+    world.stored(20).await;
+    collector.stop().await;
+    world.holds_exactly(20).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn batches_of_all_partitions_have_no_more_room_than_they_are_given() {
+    const ROOM: usize = 1 << 19;
+    let world = World::new(2).await;
+    for partition in 0..2 {
+        let start = partition as usize * 10_000;
+        world.broker.produce(&world.topic, partition, &bodies(start..start + 6_000)).await;
+    }
+    let mut config = world.config();
+    // Neither rows nor age nor bytes cut a batch; only that there is no more room.
+    config.kafka.batch = Batch { rows: 1_000_000, age_ms: 60_000, ..config.kafka.batch };
+    config.kafka.limits.waiting_bytes = ROOM;
+    let collector = world.collector_with(config).await;
+    // Some 1.8 MB came; what is left at the end is less than the room, and waits for its age.
+    world.at_least(7_000).await;
+    let most = "SELECT max(n) FROM (SELECT count() AS n FROM predictions GROUP BY received_at)";
+    let most: usize = text(&world.store, most).await.parse().expect("a number");
+    assert!(most * bodies(0..1)[0].len() <= ROOM + 1_000, "{most} messages in a batch");
+    collector.crash();
 }

@@ -42,3 +42,24 @@ async fn a_collector_that_leaves_hands_its_partitions_over_at_once() {
     two.stop().await;
     world.holds_exactly(200).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_is_handed_over_at_once_is_finished_by_the_next_owner() {
+    let world = World::new(4).await;
+    let load = Load::start(world.broker, &world.topic, 4);
+    let mut config = world.config();
+    config.kafka.limits.hand_over_ms = 0;
+    let mut collectors = vec![world.collector_with(config.clone()).await];
+    for others in 1..=3 {
+        world.at_least(others * 500).await;
+        collectors.push(world.collector_with(config.clone()).await);
+        eventually("all share the partitions", async || world.claimants().await == others + 1).await;
+    }
+    for collector in collectors.drain(..3) {
+        collector.stop().await;
+    }
+    let sent = load.stop().await;
+    world.stored(sent).await;
+    collectors.remove(0).stop().await;
+    world.holds_exactly(sent).await;
+}

@@ -90,6 +90,10 @@ pub async fn holds_exactly(store: &Store, n: usize) {
 
 /// A collector that reads `topics` quickly, with grids that come soon.
 pub fn config(broker: &Broker, topics: &[(&str, Kind)]) -> Config {
+    config_at(broker.address(), topics)
+}
+
+pub fn config_at(brokers: String, topics: &[(&str, Kind)]) -> Config {
     let grids = collector::config::Grids {
         values: 500,
         first_hour_s: 2,
@@ -100,7 +104,7 @@ pub fn config(broker: &Broker, topics: &[(&str, Kind)]) -> Config {
     let named = topics.iter().map(|(name, kind)| Topic { name: (*name).to_owned(), kind: *kind }).collect();
     let defaults = kafka::Config::default();
     let kafka = kafka::Config {
-        brokers: broker.address(),
+        brokers,
         // A group of its own: its members are asked for by tests that run beside others.
         group: topics.first().map_or_else(String::new, |(name, _)| (*name).to_owned()),
         topics: named,

@@ -62,7 +62,7 @@ impl Draft<'_> {
         };
         let carried = Carried {
             environment,
-            id: self.id.get_or_insert_with(|| uuid::Uuid::now_v7().to_string()),
+            id: self.id.get_or_insert_with(|| self.names.made_up_id()),
             numbers: &mut self.numbers,
             categories: &mut self.categories,
             vectors: &mut self.vectors,

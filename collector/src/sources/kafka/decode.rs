@@ -38,6 +38,8 @@ pub fn predictions(
     rules: &Rules,
 ) -> Taken<Prediction> {
     each(messages, origin, Kind::Prediction, rules, |message| {
+        // Rows that are stored again have the ids that they had.
+        names.make_ids_of(format!("{}@{}", origin.position(message.offset), rules.received_at));
         let mut decoded = decode::predictions(message.body, Framing::Json, names, rules)?;
         for event in &mut decoded.events {
             add_tags(event, message.tags, &rules.guards);
@@ -167,6 +169,16 @@ mod tests {
         assert_eq!(found, ["p-3-100", "p-3-102", "p-3-103", "p-3-104[1]", "p-3-105", "p-3-106"]);
         assert!(taken.rejections[1].reason.contains("no body"), "{:?}", taken.rejections[1]);
         assert!(taken.rejections.iter().all(|rejection| rejection.source == "kafka"));
+    }
+
+    #[test]
+    fn events_that_state_no_id_get_the_same_one_again() {
+        let body = r#"[{"model":"m","features":{"x":1}},{"model":"m","features":{"x":1}}]"#;
+        let ids =
+            || -> Vec<String> { taken(&[body, body]).events.into_iter().map(|event| event.id).collect() };
+        assert_eq!(ids(), ids());
+        let different: std::collections::BTreeSet<String> = ids().into_iter().collect();
+        assert_eq!(different.len(), 4);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use domain::time::Instant;
 use futures_util::future::join_all;
+use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
@@ -100,6 +101,21 @@ impl Config {
         }
         Ok(())
     }
+
+    fn client(&self, kafka: &super::Config, limits: &Limits) -> anyhow::Result<ClientConfig> {
+        let mut client = kafka.client()?;
+        client
+            .set("enable.idempotence", "true")
+            .set("acks", "all")
+            .set("compression.type", self.compression.name())
+            .set("linger.ms", "5")
+            .set("message.timeout.ms", limits.answer_within().as_millis().to_string())
+            // Room is given here; the client's own bounds lie beyond it.
+            .set("queue.buffering.max.messages", "0")
+            .set("queue.buffering.max.kbytes", (self.buffer_bytes / 512).clamp(1, 2_147_483_647).to_string())
+            .set_log_level(RDKafkaLogLevel::Info);
+        Ok(client)
+    }
 }
 
 /// Why events are not in the log.
@@ -187,20 +203,7 @@ impl Gateway {
         if config.predictions_topic.is_empty() && config.outcomes_topic.is_empty() {
             return Ok(None);
         }
-        let mut client = kafka.client()?;
-        client
-            .set("enable.idempotence", "true")
-            .set("acks", "all")
-            .set("compression.type", config.compression.name())
-            .set("linger.ms", "5")
-            .set("message.timeout.ms", limits.answer_within().as_millis().to_string())
-            // Room is given here; the client's own bounds lie beyond it.
-            .set("queue.buffering.max.messages", "0")
-            .set(
-                "queue.buffering.max.kbytes",
-                (config.buffer_bytes / 512).clamp(1, 2_147_483_647).to_string(),
-            )
-            .set_log_level(RDKafkaLogLevel::Info);
+        let client = config.client(kafka, limits)?;
         let brokers = Arc::new(Brokers::new(health.clone(), CHECK));
         let producer = client
             .create_with_context(Context(brokers.clone()))
@@ -297,6 +300,23 @@ mod tests {
         );
         assert!(text(1).starts_with("{\"id\":\"7\",\"model\""), "{}", text(1));
         assert_eq!(found.len(), 2);
+    }
+
+    #[test]
+    fn what_is_answered_is_replicated_and_packed_as_told() {
+        let config = Config { compression: Compression::Zstd, ..Config::default() };
+        let kafka = super::super::Config { brokers: "k:9092".to_owned(), ..Default::default() };
+        let client = config.client(&kafka, &Limits::default()).expect("no files to read");
+        let expected = [
+            ("bootstrap.servers", "k:9092"),
+            ("acks", "all"),
+            ("enable.idempotence", "true"),
+            ("compression.type", "zstd"),
+            ("message.timeout.ms", "30000"),
+        ];
+        for (key, value) in expected {
+            assert_eq!(client.get(key), Some(value), "{key}");
+        }
     }
 
     #[test]

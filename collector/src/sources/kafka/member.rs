@@ -1,20 +1,19 @@
-//! A member of the consumer group, as the client library calls it back: changes of its partitions, commits, statistics,
+//! A member of the consumer group, as the client library calls it back: changes of its partitions, statistics,
 //! errors.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::{KafkaError, KafkaResult};
+use rdkafka::error::KafkaError;
 use rdkafka::statistics::Statistics;
-use rdkafka::topic_partition_list::{Offset, TopicPartitionList};
+use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use service::Health;
 use tokio::sync::mpsc;
 
-use super::standing::{Metrics, Standings};
+use super::standing::Standings;
 
 /// What the group decides about our partitions, each by topic and number.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,19 +78,13 @@ pub struct Member {
     /// As many as there are rebalances.
     changes: mpsc::UnboundedSender<Change>,
     standings: Standings,
-    metrics: Arc<Metrics>,
     brokers: Brokers,
     is_leaving: AtomicBool,
 }
 
 impl Member {
-    pub fn new(
-        changes: mpsc::UnboundedSender<Change>,
-        standings: Standings,
-        metrics: Arc<Metrics>,
-        brokers: Brokers,
-    ) -> Self {
-        Self { changes, standings, metrics, brokers, is_leaving: AtomicBool::new(false) }
+    pub fn new(changes: mpsc::UnboundedSender<Change>, standings: Standings, brokers: Brokers) -> Self {
+        Self { changes, standings, brokers, is_leaving: AtomicBool::new(false) }
     }
 
     /// From now on partitions that are taken away are let go at once: nobody works on them any more.
@@ -117,6 +110,9 @@ impl ClientContext for Member {
                 if partition.ls_offset >= 0 {
                     self.standings.ends_at(name, *number, partition.ls_offset);
                 }
+                if partition.committed_offset >= 0 {
+                    self.standings.committed(name, *number, partition.committed_offset);
+                }
             }
         }
     }
@@ -139,23 +135,6 @@ impl ConsumerContext for Member {
             };
             if let Err(error) = answered {
                 tracing::debug!(%error, "a rebalance while leaving the group");
-            }
-        }
-    }
-
-    fn commit_callback(&self, result: KafkaResult<()>, offsets: &TopicPartitionList) {
-        match result {
-            Ok(()) => {
-                for element in offsets.elements() {
-                    if let (Ok(()), Offset::Offset(offset)) = (element.error(), element.offset()) {
-                        self.standings.committed(element.topic(), element.partition(), offset);
-                    }
-                }
-            }
-            // Harmless: what is stored is recorded, and the next commit says more.
-            Err(error) => {
-                tracing::debug!(%error, "a commit was refused");
-                self.metrics.commit_failed();
             }
         }
     }

@@ -41,6 +41,7 @@ impl Standings {
         }
     }
 
+    /// What the brokers have confirmed of our commits, as the client tells now and then.
     pub fn committed(&self, topic: &str, partition: i32, offset: i64) {
         if let Some(standing) = self.lock().get_mut(&(topic.to_owned(), partition))
             && offset >= standing.next
@@ -86,7 +87,6 @@ pub struct Metrics {
     rejected: Counter<u64>,
     finished: Counter<u64>,
     lost: Counter<u64>,
-    failed_commits: Counter<u64>,
     _lag: ObservableGauge<u64>,
     _commit_age: ObservableGauge<f64>,
 }
@@ -109,10 +109,6 @@ impl Metrics {
             lost: counter(
                 "leeway_collector_kafka_lost_messages_total",
                 "offsets that were gone from the log before they were taken",
-            ),
-            failed_commits: counter(
-                "leeway_collector_kafka_failed_commits_total",
-                "commits refused by the brokers",
             ),
             _lag: meter
                 .u64_observable_gauge("leeway_collector_kafka_lag_messages")
@@ -138,10 +134,6 @@ impl Metrics {
 
     pub fn lost(&self, topic: &str, messages: u64) {
         self.lost.add(messages, &[KeyValue::new("topic", topic.to_owned())]);
-    }
-
-    pub fn commit_failed(&self) {
-        self.failed_commits.add(1, &[]);
     }
 }
 

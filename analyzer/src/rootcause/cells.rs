@@ -104,7 +104,10 @@ fn told(sums: &BTreeMap<Values, Both>, whole: Both, change: f64) -> Vec<Carrier>
     all.retain(|carrier| {
         carrier.p <= level && carrier.part.abs() >= LEAST_PART && carrier.support >= LEAST_SUPPORT
     });
-    all.retain(|carrier| carrier.values.len() == 1 || is_sharper(carrier, &parents));
+    all.retain(|carrier| match carrier.values.len() {
+        1 => is_more_than_its_share(carrier, change),
+        _ => is_sharper(carrier, &parents),
+    });
     let best_pair = |carrier: &Carrier| all_pairs_of(&all, carrier);
     let mut ranked: Vec<(f64, Carrier)> =
         all.iter().map(|carrier| (rank(carrier, best_pair(carrier)), carrier.clone())).collect();
@@ -123,9 +126,18 @@ fn all_pairs_of(all: &[Carrier], carrier: &Carrier) -> bool {
         && all.iter().any(|pair| pair.values.len() == 2 && pair.values.contains(&carrier.values[0]))
 }
 
+fn moved(carrier: &Carrier) -> f64 {
+    (carrier.means.current - carrier.means.baseline).abs()
+}
+
+/// Whether a value changed more than everything did, or its weight did part of it: what moved everywhere alike is in no
+/// segment.
+fn is_more_than_its_share(carrier: &Carrier, change: f64) -> bool {
+    moved(carrier) >= SHARPER * change.abs() || carrier.contribution.mix.abs() >= LEAST_PART * change.abs()
+}
+
 /// Whether a pair changed more than each of its values alone did, and carries nearly all that the stronger one carries.
 fn is_sharper(pair: &Carrier, parents: &BTreeMap<Values, Carrier>) -> bool {
-    let moved = |carrier: &Carrier| (carrier.means.current - carrier.means.baseline).abs();
     let of = |value: &(usize, String)| parents.get(std::slice::from_ref(value));
     let parents: Vec<&Carrier> = pair.values.iter().filter_map(of).collect();
     let strongest = parents.iter().map(|parent| parent.part.abs()).fold(0.0, f64::max);
@@ -281,7 +293,7 @@ mod tests {
     fn nothing_carries_a_change_that_is_everywhere_more_than_its_share_or_is_none() {
         assert_eq!(named(&carried(&cells(|_, _, _| 0.1)).expect("events")), Vec::<String>::new());
         let everywhere = carried(&cells(|now, _, _| if now { 0.2 } else { 0.1 })).expect("events");
-        assert!(everywhere.carriers.iter().all(|carrier| carrier.values.len() == 1), "{everywhere:?}");
+        assert_eq!(named(&everywhere), Vec::<String>::new());
         assert_eq!(carried(&[]), None);
     }
 }

@@ -35,34 +35,14 @@ pub enum Monitor {
     Performance,
     /// Leeway's own analyzer: how far it is behind.
     Analyzer,
-    /// The share of values beyond those of the baseline, or beyond what the contract declares.
-    Range,
-    /// Which kinds of values come: numbers, texts, texts that are numbers …
-    Types,
-    /// How many different values there are.
-    Cardinality,
-    /// One value that takes the place of all others.
-    Stuck,
-    /// Events that came more than once.
-    Duplicates,
-    /// Signals that appeared, disappeared or changed their type.
-    Schema,
-    /// Values that break a rule of the contract.
-    Contract,
-    /// Events that carry all the features that they usually carry.
-    Completeness,
-    /// Outcomes that come later than usual.
-    LabelLag,
     /// How fast the error budget of a feature's freshness burns.
     Freshness,
-    /// How fast the error budget of good events burns.
-    Quality,
     /// An error budget that burns slowly, and will be spent before its period is over.
     SlowBurn,
 }
 
 impl Monitor {
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 13] = [
         Self::Drift,
         Self::Missing,
         Self::Invalid,
@@ -74,17 +54,7 @@ impl Monitor {
         Self::Latency,
         Self::Performance,
         Self::Analyzer,
-        Self::Range,
-        Self::Types,
-        Self::Cardinality,
-        Self::Stuck,
-        Self::Duplicates,
-        Self::Schema,
-        Self::Contract,
-        Self::Completeness,
-        Self::LabelLag,
         Self::Freshness,
-        Self::Quality,
         Self::SlowBurn,
     ];
 
@@ -101,17 +71,7 @@ impl Monitor {
             Self::Latency => "latency",
             Self::Performance => "performance",
             Self::Analyzer => "analyzer",
-            Self::Range => "range",
-            Self::Types => "types",
-            Self::Cardinality => "cardinality",
-            Self::Stuck => "stuck",
-            Self::Duplicates => "duplicates",
-            Self::Schema => "schema",
-            Self::Contract => "contract",
-            Self::Completeness => "completeness",
-            Self::LabelLag => "label_lag",
             Self::Freshness => "freshness",
-            Self::Quality => "quality",
             Self::SlowBurn => "slow_burn",
         }
     }
@@ -194,23 +154,10 @@ impl Severity {
             | Monitor::Latency
             | Monitor::Performance
             | Monitor::Freshness
-            | Monitor::Quality
             | Monitor::Analyzer => true,
             Monitor::Drift => role(signal) == Role::Prediction && basis != Basis::Assumed,
             Monitor::Missing | Monitor::Invalid => value > 0.5 && role(signal) != Role::Attribution,
-            Monitor::Unseen
-            | Monitor::Traffic
-            | Monitor::Staleness
-            | Monitor::Range
-            | Monitor::Types
-            | Monitor::Cardinality
-            | Monitor::Stuck
-            | Monitor::Duplicates
-            | Monitor::Schema
-            | Monitor::Contract
-            | Monitor::Completeness
-            | Monitor::LabelLag
-            | Monitor::SlowBurn => false,
+            Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::SlowBurn => false,
         };
         if page { Self::Page } else { Self::Ticket }
     }
@@ -240,20 +187,8 @@ impl Cause {
 
     pub fn of(monitor: Monitor) -> Self {
         match monitor {
-            Monitor::Drift
-            | Monitor::Missing
-            | Monitor::Invalid
-            | Monitor::Unseen
-            | Monitor::Range
-            | Monitor::Types
-            | Monitor::Cardinality
-            | Monitor::Stuck
-            | Monitor::Duplicates
-            | Monitor::Schema
-            | Monitor::Contract
-            | Monitor::Completeness
-            | Monitor::Quality => Self::Data,
-            Monitor::Silence | Monitor::Traffic | Monitor::LabelLag => Self::Traffic,
+            Monitor::Drift | Monitor::Missing | Monitor::Invalid | Monitor::Unseen => Self::Data,
+            Monitor::Silence | Monitor::Traffic => Self::Traffic,
             Monitor::Staleness | Monitor::Freshness => Self::Staleness,
             Monitor::Errors | Monitor::Latency | Monitor::SlowBurn => Self::Service,
             Monitor::Performance => Self::Performance,

@@ -52,12 +52,10 @@ fn rank(monitor: Monitor) -> u8 {
         Monitor::Analyzer | Monitor::Silence | Monitor::Performance => 0,
         Monitor::Missing | Monitor::Errors => 1,
         Monitor::Invalid | Monitor::Latency | Monitor::Freshness => 2,
-        Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::Contract => 3,
-        Monitor::Schema | Monitor::Stuck | Monitor::Types | Monitor::Duplicates => 3,
+        Monitor::Unseen | Monitor::Traffic | Monitor::Staleness => 3,
         Monitor::Drift => 4,
         // Consequences, and what is known only roughly.
-        Monitor::Range | Monitor::Cardinality | Monitor::Completeness | Monitor::LabelLag => 5,
-        Monitor::Quality | Monitor::SlowBurn => 5,
+        Monitor::SlowBurn => 5,
     }
 }
 
@@ -149,16 +147,6 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Silence => "no events come".to_owned(),
         Monitor::Traffic => "traffic is not as usual".to_owned(),
         Monitor::Staleness | Monitor::Freshness => format!("{signal} is stale"),
-        Monitor::Range => format!("{signal} is out of its range"),
-        Monitor::Types => format!("{signal} has values of another kind"),
-        Monitor::Cardinality => format!("{signal} has another number of different values"),
-        Monitor::Stuck => format!("{signal} is stuck at one value"),
-        Monitor::Duplicates => "events come more than once".to_owned(),
-        Monitor::Schema => format!("the schema of {signal} changed"),
-        Monitor::Contract => format!("{signal} breaks the contract"),
-        Monitor::Completeness => "events are incomplete".to_owned(),
-        Monitor::LabelLag => "outcomes come late".to_owned(),
-        Monitor::Quality => "too many events break the contract".to_owned(),
         Monitor::SlowBurn => "an error budget burns slowly".to_owned(),
         Monitor::Errors => "too many predictions fail".to_owned(),
         Monitor::Latency => "predictions are too slow".to_owned(),

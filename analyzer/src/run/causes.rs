@@ -299,8 +299,8 @@ impl<'a> Case<'a> {
         let prediction =
             || self.reference.prediction.clone().filter(|_| prediction_move.is_some()).map(Measured::Number);
         match subject.monitor {
-            Monitor::Missing | Monitor::Completeness => Some(Measured::Missing(signal)),
-            Monitor::Invalid | Monitor::Types => Some(Measured::Invalid(signal)),
+            Monitor::Missing => Some(Measured::Missing(signal)),
+            Monitor::Invalid => Some(Measured::Invalid(signal)),
             Monitor::Errors => Some(Measured::Error),
             Monitor::SlowBurn if signal.is_empty() => Some(Measured::Error),
             Monitor::Latency | Monitor::SlowBurn | Monitor::Staleness | Monitor::Freshness => {

@@ -322,22 +322,6 @@ fn advice(finding: &Finding) -> String {
         Monitor::Errors | Monitor::Latency | Monitor::SlowBurn => {
             "Look at the service that predicts: its log, its last deployment, its load.".to_owned()
         }
-        Monitor::Range | Monitor::Types | Monitor::Cardinality | Monitor::Stuck => format!(
-            "Look at the raw values of <code>{name}</code>{place}, and ask what changed at their source."
-        ),
-        Monitor::Schema => format!(
-            "Ask who changed what is logged: <code>{name}</code> appeared, went, or has another type since a deployment or a new feed."
-        ),
-        Monitor::Contract | Monitor::Quality => format!(
-            "Compare the events with the model's contract{place}: either what sends them is to be mended, or the contract is to be changed."
-        ),
-        Monitor::Completeness => {
-            "Look at which features are missing together: a join or a feature view that failed.".to_owned()
-        }
-        Monitor::Duplicates => {
-            "See what sends events twice: a retry without an Idempotency-Key, or two services that log the same requests.".to_owned()
-        }
-        Monitor::LabelLag => "See what brings the outcomes: until they come, performance is not known.".to_owned(),
         Monitor::Performance => {
             "Look at what moved at the same time, and which segments got worse. If the world has changed, request a retraining.".to_owned()
         }

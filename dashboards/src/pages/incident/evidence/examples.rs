@@ -35,24 +35,13 @@ fn shows(monitor: Monitor, compared: Option<&Compared>) -> Shows {
         Monitor::Invalid => Shows::Invalid,
         Monitor::Errors => Shows::Error,
         Monitor::Unseen => known_levels(compared).map_or(Shows::Anything, Shows::Unseen),
-        Monitor::Drift
-        | Monitor::Latency
-        | Monitor::Staleness
-        | Monitor::Freshness
-        | Monitor::Range
-        | Monitor::Stuck => compared.and_then(more_frequent).unwrap_or(Shows::Anything),
+        Monitor::Drift | Monitor::Latency | Monitor::Staleness | Monitor::Freshness => {
+            compared.and_then(more_frequent).unwrap_or(Shows::Anything)
+        }
         Monitor::Silence
         | Monitor::Traffic
         | Monitor::Performance
         | Monitor::Analyzer
-        | Monitor::Types
-        | Monitor::Cardinality
-        | Monitor::Duplicates
-        | Monitor::Schema
-        | Monitor::Contract
-        | Monitor::Completeness
-        | Monitor::LabelLag
-        | Monitor::Quality
         | Monitor::SlowBurn => Shows::Anything,
     }
 }

@@ -39,7 +39,7 @@ async fn a_budget_that_burns_fast_is_a_page_in_its_first_window_and_over_when_th
     assert!((left + 6.8).abs() < 0.3, "1,200 of the 156 bad events that 15,600 may have: {left}");
     let verdicts = world.verdicts("errors", "", "").await;
     assert_eq!(verdicts[6..9], ["off_course"; 3], "the half hour of the second rule still holds the outage");
-    assert_eq!(verdicts[9..], ["recovering", "recovering", "on_course"]);
+    assert_eq!(verdicts[9..], ["recovering", "recovering", "on_course", "on_course"]);
 }
 
 #[tokio::test]

@@ -6,7 +6,7 @@ SELECT
     toUInt64(countIf(delay_ms >= 0 AND delay_ms <= {within_ms:Int64})) AS in_time
 FROM
 (
-    SELECT if(o.id = '', -1, greatest(0, toUnixTimestamp64Milli(o.received_at) - toUnixTimestamp64Milli(p.timestamp))) AS delay_ms
+    SELECT if(o.id = '', -1, greatest(0, toUnixTimestamp64Milli(o.first_at) - toUnixTimestamp64Milli(p.timestamp))) AS delay_ms
     FROM
     (
         SELECT id, timestamp
@@ -18,7 +18,7 @@ FROM
     ) AS p
     LEFT JOIN
     (
-        SELECT id, min(received_at) AS received_at
+        SELECT id, min(received_at) AS first_at
         FROM outcomes
         WHERE model = {model:String} AND received_at >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         GROUP BY id

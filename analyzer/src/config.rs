@@ -50,6 +50,8 @@ pub struct Config {
     pub first_days: u32,
     /// Which part of the models this analyzer watches: `1/2` and `2/2` share them, `1/1` watches all.
     pub shard: Shard,
+    /// Over how many days what moves slowly is looked at.
+    pub trend_days: u32,
 }
 
 impl<'de> Deserialize<'de> for Config {
@@ -81,6 +83,8 @@ pub struct Floors {
     pub auc: f64,
     /// By which part of itself an error of regression must rise.
     pub error_rise: f64,
+    /// By how many standard deviations of its values the mean of the prediction must have moved over the days of a trend.
+    pub trend_sd: f64,
 }
 
 impl Default for Config {
@@ -106,6 +110,7 @@ impl Default for Config {
             late_days: 7,
             first_days: 1,
             shard: Shard::ALL,
+            trend_days: 56,
         }
     }
 }
@@ -121,6 +126,7 @@ impl Default for Floors {
             traffic_fold: 2.0,
             auc: 0.02,
             error_rise: 0.1,
+            trend_sd: 0.1,
         }
     }
 }
@@ -138,7 +144,7 @@ impl Config {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let part = |value: f64| value > 0.0 && value <= 1.0;
         let floors = &self.floors;
-        let rules: [(bool, &'static str, &'static str); 22] = [
+        let rules: [(bool, &'static str, &'static str); 24] = [
             (self.tick_s > 0, "tick_s", "must be at least 1"),
             (positive(self.false_pages_a_month), "false_pages_a_month", "must be greater than 0"),
             (positive(self.false_tickets_a_month), "false_tickets_a_month", "must be greater than 0"),
@@ -153,6 +159,12 @@ impl Config {
             (part(self.label_maturity), "label_maturity", "must lie between 0 and 1"),
             (self.windows_a_batch > 0, "windows_a_batch", "must be at least 1"),
             (self.late_check_s > 0, "late_check_s", "must be at least 1"),
+            (
+                self.trend_days >= 14,
+                "trend_days",
+                "must be at least 14, the fewest days that a trend can be told from",
+            ),
+            (positive(floors.trend_sd), "floors.trend_sd", "must be greater than 0"),
             (self.first_days > 0, "first_days", "must be at least 1"),
             (positive(floors.feature_psi), "floors.feature_psi", "must be greater than 0"),
             (positive(floors.prediction_psi), "floors.prediction_psi", "must be greater than 0"),

@@ -7,7 +7,7 @@
 //! 3. [`counted`], [`reference`] and [`hours`]: what a window holds, and what it is compared with
 //! 4. [`compare`], [`signals`], [`objectives`], [`traffic`]: what is found in a window; [`explain`]: what carries it
 //! 5. [`slo`]: how fast error budgets burn
-//! 6. [`performance`]: how good predictions were, once outcomes are known
+//! 6. [`performance`]: how good predictions were, once outcomes are known; [`trend`]: what moves slowly, by the day
 //! 7. [`calibrate`], [`spread`], [`budget`] and [`threshold`]: what healthy windows do, how large a value must be, and
 //!    what a run of windows makes of it; [`evidence`]: the same in words; [`inhibition`]: what one finding explains of others
 //! 8. [`standings`]: where every subject of a watch stands
@@ -42,6 +42,7 @@ pub mod standings;
 pub mod stats;
 pub mod threshold;
 pub mod traffic;
+pub mod trend;
 pub mod units;
 pub mod words;
 

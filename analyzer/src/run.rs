@@ -13,6 +13,7 @@ mod objectives;
 mod past;
 mod reading;
 mod replay;
+mod trend;
 mod watch;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ use causes::Causes;
 use heartbeat::Heartbeat;
 use labels::Hours;
 use metrics::Metrics;
+use trend::Trends;
 use watch::{Identity, WatchRun};
 
 pub use replay::{Progress, Replay, Replayed, replay};
@@ -106,6 +108,7 @@ pub struct Analyzer {
     heartbeat: Heartbeat,
     hours: Hours,
     causes: Causes,
+    trends: Trends,
 }
 
 impl Analyzer {
@@ -120,6 +123,7 @@ impl Analyzer {
             heartbeat,
             hours: Hours::default(),
             causes: Causes::default(),
+            trends: Trends::default(),
         }
     }
 
@@ -159,6 +163,7 @@ impl Analyzer {
         }
         self.follow_hours().await?;
         self.causes.follow(&mut self.work, &baselines).await?;
+        self.follow_trends().await?;
         let behind = self.watches.values().filter_map(|run| run.behind(self.work.now())).max();
         self.work.metrics.behind(behind.unwrap_or_default());
         let now = self.work.now();
@@ -174,6 +179,17 @@ impl Analyzer {
             let task = self.watches.values().filter(|run| run.is_of(seen)).find_map(WatchRun::known_task);
             if let Some(task) = task {
                 self.hours.follow(&mut self.work, seen, task).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What moves slowly, once a day for each model, with the baseline of its first live watch that has one.
+    async fn follow_trends(&mut self) -> anyhow::Result<()> {
+        for seen in &self.models {
+            let looking = |run: &&WatchRun| run.is_of(seen) && trend::is_looked_at(run);
+            if let Some(run) = self.watches.values().find(looking) {
+                self.trends.follow(&mut self.work, seen, run).await?;
             }
         }
         Ok(())

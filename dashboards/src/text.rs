@@ -207,6 +207,7 @@ pub fn cause(cause: Cause) -> &'static str {
         Cause::Staleness => "stale features",
         Cause::Service => "errors or latency",
         Cause::Performance => "performance",
+        Cause::Trend => "slow change",
         Cause::Leeway => "Leeway itself",
     }
 }

@@ -33,6 +33,8 @@ pub enum Monitor {
     Latency,
     /// Realised performance against the baseline's.
     Performance,
+    /// What moves slowly, by the day: a mean, a missing share, performance, the distance from the baseline.
+    Trend,
     /// Leeway's own analyzer: how far it is behind.
     Analyzer,
     /// How fast the error budget of a feature's freshness burns.
@@ -42,7 +44,7 @@ pub enum Monitor {
 }
 
 impl Monitor {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::Drift,
         Self::Missing,
         Self::Invalid,
@@ -53,6 +55,7 @@ impl Monitor {
         Self::Errors,
         Self::Latency,
         Self::Performance,
+        Self::Trend,
         Self::Analyzer,
         Self::Freshness,
         Self::SlowBurn,
@@ -70,6 +73,7 @@ impl Monitor {
             Self::Errors => "errors",
             Self::Latency => "latency",
             Self::Performance => "performance",
+            Self::Trend => "trend",
             Self::Analyzer => "analyzer",
             Self::Freshness => "freshness",
             Self::SlowBurn => "slow_burn",
@@ -157,7 +161,7 @@ impl Severity {
             | Monitor::Analyzer => true,
             Monitor::Drift => role(signal) == Role::Prediction && basis != Basis::Assumed,
             Monitor::Missing | Monitor::Invalid => value > 0.5 && role(signal) != Role::Attribution,
-            Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::SlowBurn => false,
+            Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::SlowBurn | Monitor::Trend => false,
         };
         if page { Self::Page } else { Self::Ticket }
     }
@@ -177,13 +181,22 @@ pub enum Cause {
     Service,
     /// The predictions are worse than they were.
     Performance,
+    /// Something moves slowly: for the weekly look, not for the night.
+    Trend,
     /// Leeway itself.
     Leeway,
 }
 
 impl Cause {
-    pub const ALL: [Self; 6] =
-        [Self::Data, Self::Traffic, Self::Staleness, Self::Service, Self::Performance, Self::Leeway];
+    pub const ALL: [Self; 7] = [
+        Self::Data,
+        Self::Traffic,
+        Self::Staleness,
+        Self::Service,
+        Self::Performance,
+        Self::Trend,
+        Self::Leeway,
+    ];
 
     pub fn of(monitor: Monitor) -> Self {
         match monitor {
@@ -192,6 +205,7 @@ impl Cause {
             Monitor::Staleness | Monitor::Freshness => Self::Staleness,
             Monitor::Errors | Monitor::Latency | Monitor::SlowBurn => Self::Service,
             Monitor::Performance => Self::Performance,
+            Monitor::Trend => Self::Trend,
             Monitor::Analyzer => Self::Leeway,
         }
     }
@@ -203,6 +217,7 @@ impl Cause {
             Self::Staleness => "staleness",
             Self::Service => "service",
             Self::Performance => "performance",
+            Self::Trend => "trend",
             Self::Leeway => "leeway",
         }
     }

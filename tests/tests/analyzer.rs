@@ -1,5 +1,7 @@
 //! The analyzer on the real engine: from counted events to verdicts.
 
+#[path = "analyzer/trends.rs"]
+mod trends;
 #[allow(dead_code, reason = "each test binary uses a part of the world")]
 #[path = "analyzer/world.rs"]
 mod world;

@@ -55,7 +55,7 @@ fn rank(monitor: Monitor) -> u8 {
         Monitor::Unseen | Monitor::Traffic | Monitor::Staleness => 3,
         Monitor::Drift => 4,
         // Consequences, and what is known only roughly.
-        Monitor::SlowBurn => 5,
+        Monitor::SlowBurn | Monitor::Trend => 5,
     }
 }
 
@@ -151,9 +151,20 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Errors => "too many predictions fail".to_owned(),
         Monitor::Latency => "predictions are too slow".to_owned(),
         Monitor::Performance => format!("the predictions got worse ({})", worse(&finding.statistic)),
+        Monitor::Trend => slow(&signal, &finding.subject.signal, &finding.statistic),
         // What is said here in the analyzer's place; its own word is about its delay.
         Monitor::Analyzer if signal == super::HEARTBEAT => "Leeway's analyzer has stalled".to_owned(),
         Monitor::Analyzer => "Leeway's analyzer is behind".to_owned(),
+    }
+}
+
+/// What moves slowly, in words.
+fn slow(signal: &str, subject: &str, statistic: &str) -> String {
+    match statistic {
+        "missing_trend" => format!("{signal} is missing more or less often by the day"),
+        "psi_trend" => format!("{signal} leaves its baseline slowly"),
+        _ if subject.is_empty() => format!("{} moves slowly", cut(statistic.trim_end_matches("_trend"))),
+        _ => format!("the mean of {signal} moves slowly"),
     }
 }
 

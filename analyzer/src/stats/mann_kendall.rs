@@ -128,12 +128,14 @@ impl Ar1 {
             let left = series.with_values(|point| point.value - line.slope * point.at);
             left.neighbour_correlation()
         });
-        let n = series.len() as f64;
-        let phi = match phi {
-            Some(r1) if n > 4.0 => ((r1 + 2.0 / n) / (1.0 - 4.0 / n)).clamp(0.0, 0.98),
-            _ => 0.0,
-        };
+        let phi = phi.map_or(0.0, |r1| Self::mended(r1, series.len()));
         Self { phi, factor: Self::factor_of(phi, series.len()) }
+    }
+
+    /// φ* from the correlation of neighbours of so many points: 0 below five.
+    pub fn mended(r1: f64, points: usize) -> f64 {
+        let n = points as f64;
+        if n > 4.0 { ((r1 + 2.0 / n) / (1.0 - 4.0 / n)).clamp(0.0, 0.98) } else { 0.0 }
     }
 
     fn factor_of(phi: f64, points: usize) -> f64 {

@@ -37,7 +37,7 @@ pub fn picture(data: &Data, range: &TimeRange) -> Option<Picture> {
         Cause::Data | Cause::Performance => prediction(data).or_else(|| statistic(data)),
         Cause::Traffic => traffic(data).or_else(|| statistic(data)),
         Cause::Service => failures(data).or_else(|| statistic(data)),
-        Cause::Staleness | Cause::Leeway => statistic(data),
+        Cause::Staleness | Cause::Trend | Cause::Leeway => statistic(data),
     }?;
     let line = Line {
         label: format!("{} over {}", shown.label, range.in_words()),

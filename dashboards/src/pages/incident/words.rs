@@ -325,6 +325,11 @@ fn advice(finding: &Finding) -> String {
         Monitor::Performance => {
             "Look at what moved at the same time, and which segments got worse. If the world has changed, request a retraining.".to_owned()
         }
+        Monitor::Trend => {
+            "Nothing is urgent. See whether it is the season, the world or a slow fault at the source; a step has a day, so look at what \
+             was changed then. If the world has changed, request a retraining."
+                .to_owned()
+        }
         Monitor::Analyzer => {
             "Leeway itself is behind: see whether its analyzer runs and the store answers. Other verdicts are old until it has caught up."
                 .to_owned()

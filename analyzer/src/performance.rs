@@ -3,12 +3,15 @@
 //! Everything is made of sums that add up over time: predictions and outcomes by score, or powers of the error. So an
 //! hour, a day and a baseline are the same computation.
 
+mod estimate;
 mod realised;
 
+pub use estimate::Estimator;
 pub use realised::{Measured, Realised, Sums};
 
 use std::collections::BTreeMap;
 
+use domain::contract::Contract;
 use domain::evaluation::Monitor;
 use domain::signal::{OUTCOME, PREDICTION, short_name};
 use sql::performance::OutcomeKind;
@@ -17,16 +20,40 @@ use crate::calibrate;
 use crate::config::Config;
 use crate::finding::{Finding, numbers};
 use crate::spread::Spread;
+use crate::stats::confusion::Worth;
 use crate::stats::proportion::Share;
 use crate::threshold::Limits;
 use crate::words;
 
 /// Which prediction is held against which outcome, and how.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Task {
     pub prediction: String,
     pub outcome: String,
     pub kind: Kind,
+    pub decision: Decision,
+}
+
+/// From which score on a prediction is a yes, and what decisions are worth.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Decision {
+    pub threshold: f64,
+    pub worth: Option<Worth>,
+}
+
+impl Decision {
+    /// What the contract states; one half, and worth nothing, where it does not.
+    pub fn of(contract: &Contract) -> Self {
+        contract.decision.map_or(Self { threshold: 0.5, worth: None }, |stated| Self {
+            threshold: stated.threshold,
+            worth: Some(Worth {
+                true_positive: stated.true_positive,
+                false_positive: stated.false_positive,
+                false_negative: stated.false_negative,
+                true_negative: stated.true_negative,
+            }),
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +76,12 @@ pub enum Output {
 impl Task {
     /// The outcome that is named as the prediction is, else the only one of the right kind, else the first; `None`
     /// where no outcome fits.
-    pub fn of(prediction: &str, output: Output, outcomes: &[OutcomeKind]) -> Option<Self> {
+    pub fn of(
+        prediction: &str,
+        output: Output,
+        outcomes: &[OutcomeKind],
+        contract: &Contract,
+    ) -> Option<Self> {
         let kind_of = |outcome: &OutcomeKind| match output {
             Output::Number { least, greatest } if outcome.is_binary && least >= 0.0 && greatest <= 1.0 => {
                 Some(Kind::Binary)
@@ -64,7 +96,12 @@ impl Task {
             (one.name != namesake, &one.name).cmp(&(other.name != namesake, &other.name))
         });
         let (outcome, kind) = fitting.first()?;
-        Some(Self { prediction: prediction.to_owned(), outcome: outcome.name.clone(), kind: *kind })
+        Some(Self {
+            prediction: prediction.to_owned(),
+            outcome: outcome.name.clone(),
+            kind: *kind,
+            decision: Decision::of(contract),
+        })
     }
 }
 
@@ -277,24 +314,26 @@ mod tests {
     fn the_outcome_is_the_namesake_or_the_first_that_fits() {
         let score = Output::Number { least: 0.01, greatest: 0.97 };
         let outcomes = [kind("outcome.delay", true, false), kind("outcome.late", true, true)];
-        let task = Task::of("prediction.late", score, &outcomes).expect("an outcome");
+        let task = Task::of("prediction.late", score, &outcomes, &Contract::default()).expect("an outcome");
         assert_eq!((task.outcome.as_str(), task.kind), ("outcome.late", Kind::Binary));
         let price = Output::Number { least: 10.0, greatest: 900.0 };
-        let task = Task::of("prediction.value", price, &outcomes).expect("an outcome");
+        let task = Task::of("prediction.value", price, &outcomes, &Contract::default()).expect("an outcome");
         assert_eq!((task.outcome.as_str(), task.kind), ("outcome.delay", Kind::Regression));
-        assert_eq!(Task::of("prediction.decision", Output::Category, &outcomes), None);
+        assert_eq!(Task::of("prediction.decision", Output::Category, &outcomes, &Contract::default()), None);
     }
 
     #[test]
     fn scores_that_tell_nothing_apart_are_a_finding() {
+        let decision = Decision::of(&Contract::default());
         let (good, bad) =
             ([cell(0.2, 800, 100), cell(0.8, 100, 400)], [cell(0.2, 500, 300), cell(0.8, 400, 250)]);
-        let usual = Usual { baseline: Realised::of_scores(good.iter()), healthy: BTreeMap::new() };
-        let window = Realised::of_scores(bad.iter());
+        let usual = Usual { baseline: Realised::of_scores(good.iter(), decision), healthy: BTreeMap::new() };
+        let window = Realised::of_scores(bad.iter(), decision);
         let task = Task {
             prediction: "prediction.score".to_owned(),
             outcome: "outcome.late".to_owned(),
             kind: Kind::Binary,
+            decision,
         };
         let limits = Limits::shared_over(&Config::default(), 20, Duration::from_secs(3_600));
         let config = Config::default();
@@ -318,6 +357,7 @@ mod tests {
             prediction: "prediction.score".to_owned(),
             outcome: "outcome.late".to_owned(),
             kind: Kind::Binary,
+            decision: Decision::of(&Contract::default()),
         };
         let limits = Limits::shared_over(&Config::default(), 20, domain::time::DAY);
         let bad_day = day(910);
@@ -328,6 +368,20 @@ mod tests {
         let learned = Usual::of(Kind::Binary, baseline, &windows, 90);
         assert!(beyond(&unaware, &bad_day) && !beyond(&learned, &bad_day));
         assert!(beyond(&learned, &day(400)), "a day that has lost its outcomes is still a finding");
+    }
+
+    #[test]
+    fn what_decisions_are_worth_is_said_where_the_contract_states_it() {
+        let decision = "[decision]\nthreshold = 0.7\ntrue_positive = 100.0\nfalse_positive = -20.0";
+        let contract: Contract = toml::from_str(decision).expect("a contract");
+        let cells = [cell(0.2, 800, 100), cell(0.8, 100, 400)];
+        let realised = Realised::of_scores(cells.iter(), Decision::of(&contract));
+        let value = realised.metric("value").expect("a worth");
+        assert_eq!(value.value, (400.0 * 100.0 - 100.0 * 20.0) / 1_400.0);
+        let unstated = Realised::of_scores(cells.iter(), Decision::of(&Contract::default()));
+        assert_eq!(unstated.metric("value"), None);
+        let said = ["average_precision", "log_loss", "precision", "recall", "f1", "mcc", "calibration_slope"];
+        assert!(said.iter().all(|metric| unstated.metric(metric).is_some_and(|it| it.value.is_finite())));
     }
 
     #[test]

@@ -176,9 +176,9 @@ impl Analyzer {
     /// Performance by the hour, once for each model, whatever number of watches it has.
     async fn follow_hours(&mut self) -> anyhow::Result<()> {
         for seen in &self.models {
-            let task = self.watches.values().filter(|run| run.is_of(seen)).find_map(WatchRun::known_task);
-            if let Some(task) = task {
-                self.hours.follow(&mut self.work, seen, task).await?;
+            let known = self.watches.values().filter(|run| run.is_of(seen)).find_map(WatchRun::known_task);
+            if let Some(known) = known {
+                self.hours.follow(&mut self.work, seen, known).await?;
             }
         }
         Ok(())

@@ -170,7 +170,7 @@ fn step(days: &Days, about_line: Ar1, line: Line) -> Option<Trend> {
     let level = |part: &[Point]| part.iter().map(|point| point.value).sum::<f64>() / part.len() as f64;
     let (before, after) = (level(&points[..at]), level(&points[at..]));
     let begins = points[at].at;
-    let left = days.with_values(|point| point.value - if point.at < begins { before } else { after });
+    let left = days.residuals(|point| if point.at < begins { before } else { after });
     let phi = left.neighbour_correlation().map_or(0.0, |r1| Ar1::mended(r1, days.len()));
     let holds = matches!(shape(days, phi.min(about_line.phi), LEAST_SIDE), Shape::Step { .. });
     if !holds || phi > MOST_ABOUT_A_STEP {
@@ -411,6 +411,13 @@ mod tests {
             "{}",
             found.facts
         );
+    }
+
+    #[test]
+    fn a_step_that_leaves_nothing_over_is_told() {
+        let found = finding(&quantity(|day| if day < 17 { 0.0 } else { 0.085 }, 29), &limits());
+        assert!(found.is_beyond() && found.numbers["is_step"] == 1.0, "{found:?}");
+        assert!(found.numbers.values().all(|value| value.is_finite()), "{found:?}");
     }
 
     #[test]

@@ -62,6 +62,8 @@ pub struct Contract {
     pub freshness_s: BTreeMap<String, f64>,
     /// How the model is looked at; by default an hour sliding by five minutes against the `initial` baseline.
     pub watches: Vec<Watch>,
+    /// What a score decides and what that is worth; without it one half decides, and nothing is said of worth.
+    pub decision: Option<Decision>,
     /// A note that the pages show beside the model's name, such as what its data are.
     pub note: String,
     /// How many pages a month chance may cause; the analyzer's own figure where none is stated.
@@ -124,6 +126,29 @@ impl Objectives {
 pub struct LatencyObjective {
     pub limit_ms: f64,
     pub target: f64,
+}
+
+/// From which score on a prediction is a yes, and what each kind of decision is worth, in any unit: a cost is negative.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decision {
+    pub threshold: f64,
+    pub true_positive: f64,
+    pub false_positive: f64,
+    pub false_negative: f64,
+    pub true_negative: f64,
+}
+
+impl Default for Decision {
+    fn default() -> Self {
+        Self {
+            threshold: 0.5,
+            true_positive: 0.0,
+            false_positive: 0.0,
+            false_negative: 0.0,
+            true_negative: 0.0,
+        }
+    }
 }
 
 /// One way of looking at a model: windows of one schedule against one baseline.
@@ -355,6 +380,23 @@ impl Contract {
         if let Some(index) = self.known_bad.iter().position(|bad| bad.from.0 >= bad.to.0) {
             return wrong(format!("known_bad[{index}].to"), "must lie after its from");
         }
+        if let Some(decision) = self.decision {
+            if !share(decision.threshold) {
+                return wrong("decision.threshold".to_owned(), "must lie between 0 and 1, such as 0.5");
+            }
+            let worth = [
+                decision.true_positive,
+                decision.false_positive,
+                decision.false_negative,
+                decision.true_negative,
+            ];
+            if worth.iter().any(|worth| !worth.is_finite()) {
+                return wrong(
+                    "decision".to_owned(),
+                    "must state finite worths, such as false_negative = -200",
+                );
+            }
+        }
         self.check_terms(model)?;
         self.check_watches(model)
     }
@@ -537,5 +579,8 @@ mod tests {
             "models.flights.watches[0].window_s: must be a whole multiple of step_s"
         );
         assert!(toml::from_str::<Contract>("ownr = \"x\"").is_err());
+        let contract: Contract = toml::from_str("[decision]\nthreshold = 1.5").expect("well-formed");
+        let error = contract.check("flights").expect_err("no share is 1.5").to_string();
+        assert_eq!(error, "models.flights.decision.threshold: must lie between 0 and 1, such as 0.5");
     }
 }

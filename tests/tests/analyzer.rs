@@ -1,5 +1,7 @@
 //! The analyzer on the real engine: from counted events to verdicts.
 
+#[path = "analyzer/estimated.rs"]
+mod estimated;
 #[path = "analyzer/trends.rs"]
 mod trends;
 #[allow(dead_code, reason = "each test binary uses a part of the world")]
@@ -244,6 +246,10 @@ async fn a_model_whose_outcomes_get_worse_is_a_page_once_they_have_come() {
     let told = world.said("verdict, severity, sentence", ["performance", "prediction.score", ""], 150).await;
     assert!(told.starts_with("off_course\tpage\tAUC 0."), "{told}");
     assert!(told.contains(" % of 1,200 predictions known; since 2026-03-02 02:00 UTC"), "{told}");
+    let estimated = "SELECT count(), min(value) > 0.6, max(standard_error) < 0.05 FROM performance_hours FINAL \
+                     WHERE metric = 'auc_estimated'";
+    let estimated = tests::text(&world.store, estimated).await;
+    assert_eq!(estimated.trim(), "2\t1\t1", "the closed hours are estimated, whatever comes of them");
     let hours = "SELECT round(value, 2), predictions, labelled > 0.9 * predictions FROM performance_hours FINAL \
                  WHERE metric = 'auc' ORDER BY hour";
     let hours = tests::text(&world.store, hours).await;

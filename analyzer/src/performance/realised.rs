@@ -2,9 +2,14 @@
 
 use sql::performance::{ErrorSums, ScoreCell};
 
-use super::Kind;
+use super::estimate::labelled as labelled_scores;
+use super::{Decision, Kind};
 use crate::stats::proportion::Share;
 use crate::stats::ranking::{Classes, Estimate, auc};
+use crate::stats::scores::Scores;
+
+/// Bins of equal width over which calibration is looked at.
+const CALIBRATION_BINS: usize = 10;
 
 /// The sums of one stretch of time.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,7 +36,7 @@ pub struct Realised {
 
 impl Realised {
     /// The same for scores in any order, of any versions.
-    pub fn of_scores<'a>(cells: impl Iterator<Item = &'a ScoreCell>) -> Self {
+    pub fn of_scores<'a>(cells: impl Iterator<Item = &'a ScoreCell>, decision: Decision) -> Self {
         let mut cells: Vec<&ScoreCell> = cells.collect();
         cells.sort_by(|one, other| one.mean_score.total_cmp(&other.mean_score));
         let predictions = cells.iter().map(|cell| cell.predictions).sum();
@@ -40,14 +45,16 @@ impl Realised {
             cells.iter().map(|cell| Classes { negatives: cell.negatives, positives: cell.positives });
         let right: u64 = cells
             .iter()
-            .map(|cell| if cell.mean_score >= 0.5 { cell.positives } else { cell.negatives })
+            .map(|cell| if cell.mean_score >= decision.threshold { cell.positives } else { cell.negatives })
             .sum();
         let squares: f64 = cells.iter().map(|cell| cell.squares).sum();
         let fourths: f64 = cells.iter().map(|cell| cell.fourths).sum();
         let auc = auc(classes).map(|Estimate { value, error }| Measured { metric: "auc", value, error });
+        let more = labelled_scores(cells.iter().copied()).map(|scores| of_labelled(&scores, decision));
         let brier = mean("brier", squares, fourths, labelled);
         let accuracy = mean("accuracy", right as f64, right as f64, labelled);
-        Self { predictions, labelled, metrics: auc.into_iter().chain(brier).chain(accuracy).collect() }
+        let metrics = auc.into_iter().chain(brier).chain(accuracy).chain(more.into_iter().flatten());
+        Self { predictions, labelled, metrics: metrics.collect() }
     }
 
     /// The same for differences of numbers, or for wrong categories.
@@ -90,6 +97,32 @@ impl Realised {
     pub fn labels(&self) -> Option<Share> {
         Share::of(self.labelled, self.predictions)
     }
+}
+
+/// What else is said of scores whose outcomes are known: how they rank, what deciding by them gives, and whether they are
+/// chances. Of the calibration error also what perfect scores would have by chance.
+fn of_labelled(scores: &Scores, decision: Decision) -> Vec<Measured> {
+    let decided = scores.confusion(decision.threshold);
+    let calibration = scores.calibration(CALIBRATION_BINS);
+    let exactly = |value: f64| Some(Estimate { value, error: 0.0 });
+    let all = [
+        ("average_precision", scores.average_precision()),
+        ("log_loss", Some(scores.log_loss())),
+        ("precision", decided.precision()),
+        ("recall", decided.recall()),
+        ("f1", decided.f1()),
+        ("mcc", decided.mcc()),
+        ("calibration_error", exactly(calibration.expected)),
+        ("calibration_error_by_chance", exactly(calibration.by_chance)),
+        ("calibration_bias", Some(scores.bias())),
+        ("calibration_slope", scores.slope()),
+        ("value", decision.worth.and_then(|worth| decided.value(worth))),
+    ];
+    let measured = all.into_iter().filter_map(|(metric, estimate)| {
+        let Estimate { value, error } = estimate?;
+        Some(Measured { metric, value, error })
+    });
+    measured.collect()
 }
 
 /// A mean of n values with its standard error, of their sum and sum of squares.

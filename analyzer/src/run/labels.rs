@@ -7,17 +7,19 @@ use domain::evaluation::Monitor;
 use domain::signal::segment;
 use domain::time::{DAY, HOUR, Instant, Interval};
 use sql::evaluations::ModelSeen;
-use sql::performance::{Labels, PerformanceHour};
+use sql::performance::{Labels, PerformanceHour, ScoreCell};
 
 use super::Work;
 use super::watch::{Round, STANDINGS_REACH, WatchRun};
 use crate::finding;
-use crate::performance::{Judging, Kind, Output, Realised, Sums, Task, Usual};
+use crate::performance::{Estimator, Judging, Kind, Measured, Output, Realised, Sums, Task, Usual};
 use crate::standings::Standings;
 use crate::threshold::Rules;
 
 /// Windows of outcomes that are judged before others have their turn.
 const WINDOWS_A_TURN: usize = 32;
+/// An hour is estimated so long after its end.
+const ESTIMATED_AFTER: Duration = Duration::from_secs(300);
 /// An outcome is in the store so long after it was received at the latest.
 const MOST_WRITING: Duration = Duration::from_secs(30);
 
@@ -28,6 +30,8 @@ pub(super) struct LabelRun {
     standings: Standings,
     task: Option<Task>,
     usual: Option<Usual>,
+    /// What scores meant in the baseline; only for scores of yes or no.
+    estimator: Option<Estimator>,
     checked_at: Option<Instant>,
     /// Where history is replayed: whether all windows were judged before outcomes were asked for.
     was_asked_last: bool,
@@ -40,6 +44,7 @@ impl LabelRun {
             standings: Standings::new(rules),
             task: None,
             usual: None,
+            estimator: None,
             checked_at: None,
             was_asked_last: false,
         }
@@ -61,7 +66,7 @@ impl LabelRun {
 
     /// A new baseline asks for new comparisons.
     pub(super) fn forget(&mut self) {
-        (self.task, self.usual, self.checked_at) = (None, None, None);
+        (self.task, self.usual, self.estimator, self.checked_at) = (None, None, None, None);
     }
 }
 
@@ -126,11 +131,11 @@ impl WatchRun {
             // Nothing is known of its range yet; with an outcome of yes or no it is taken as a chance.
             (true, None) => Output::Number { least: 0.0, greatest: 1.0 },
         });
-        Ok(output.and_then(|output| Task::of(prediction, output, &outcomes)))
+        Ok(output.and_then(|output| Task::of(prediction, output, &outcomes, &self.contract)))
     }
 
     /// The baseline's own performance, and how much its windows vary.
-    async fn usual_performance(&self, work: &Work, task: &Task) -> anyhow::Result<Option<Usual>> {
+    async fn usual_performance(&mut self, work: &Work, task: &Task) -> anyhow::Result<Option<Usual>> {
         let Some(reference) = &self.reference else { return Ok(None) };
         let Some(baseline) = &reference.baseline else { return Ok(None) };
         let healthy = reference.healthy_windows(&self.watch);
@@ -139,14 +144,18 @@ impl WatchRun {
             None => (baseline.window, 0),
         };
         let sums = self.sums(work, task, stretch, step_s).await?;
-        let whole = realised(task.kind, &sums, stretch);
+        let whole = realised(task, &sums, stretch);
         if whole.labelled == 0 {
             return Ok(None);
         }
+        self.labels.estimator = match &sums {
+            Sums::Scores(cells) => Estimator::of(cells),
+            Sums::Errors(_) => None,
+        };
         let windows: Vec<Realised> = healthy
             .into_iter()
             .flat_map(|healthy| healthy.all())
-            .map(|window| realised(task.kind, &sums, window))
+            .map(|window| realised(task, &sums, window))
             .filter(|window| window.labelled >= self.watch.least_events)
             .collect();
         let independent = healthy.map_or(0, |healthy| healthy.independent(windows.len()));
@@ -200,12 +209,13 @@ impl WatchRun {
         let sums = self.sums(work, &task, span, u32::try_from(self.watch.step_s)?).await?;
         let patience = DAY.saturating_mul(work.config.label_patience_days);
         for window in windows {
-            let made = realised(task.kind, &sums, *window);
+            let made = realised(&task, &sums, *window);
             let is_mature = usual.is_mature(&work.config, &made);
             if work.is_stopping() || (!is_mature && work.now().since(window.end) < patience) {
                 return Ok(false);
             }
-            self.judge_performance(work, *window, &task, &usual, &made).await?;
+            let estimates = self.check_estimate(*window, &sums, is_mature);
+            self.judge_performance(work, *window, &task, &usual, &made, estimates).await?;
         }
         Ok(true)
     }
@@ -217,6 +227,7 @@ impl WatchRun {
         task: &Task,
         usual: &Usual,
         made: &Realised,
+        estimates: Vec<Measured>,
     ) -> anyhow::Result<()> {
         let Some(reference) = &self.reference else { return Ok(()) };
         let judging = Judging {
@@ -227,6 +238,9 @@ impl WatchRun {
             least_events: self.watch.least_events,
         };
         let mut found = judging.findings(made);
+        for finding in found.iter_mut().filter(|finding| finding.monitor == Monitor::Performance) {
+            finding.numbers.extend(estimates.iter().map(|it| (it.metric.to_owned(), it.value)));
+        }
         found.retain(|finding| self.watch.looks_at(finding.monitor));
         let context = finding::Context {
             model: &self.identity.model,
@@ -246,10 +260,31 @@ impl WatchRun {
         Ok(())
     }
 
-    /// Which prediction is held against which outcome, once that is known.
-    pub(super) fn known_task(&self) -> Option<&Task> {
-        self.labels.task.as_ref()
+    /// Holds the estimate of a window to its outcomes, and returns what it was; nothing where it is not trusted.
+    fn check_estimate(&mut self, window: Interval, sums: &Sums, is_mature: bool) -> Vec<Measured> {
+        let (Some(estimator), Sums::Scores(cells)) = (&mut self.labels.estimator, sums) else {
+            return Vec::new();
+        };
+        let cells: Vec<&ScoreCell> = cells.iter().filter(|cell| window.contains(cell.at)).collect();
+        if is_mature {
+            estimator.check(window, &cells);
+        }
+        if estimator.is_trusted() { estimator.estimates(cells) } else { Vec::new() }
     }
+
+    /// Which prediction is held against which outcome, once that is known.
+    pub(super) fn known_task(&self) -> Option<Known<'_>> {
+        let estimator = self.labels.estimator.as_ref().filter(|estimator| estimator.is_trusted());
+        Some(Known { task: self.labels.task.as_ref()?, estimator })
+    }
+}
+
+/// What a watch knows of its model's performance.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Known<'a> {
+    pub(super) task: &'a Task,
+    /// `None` also where it has been wrong.
+    estimator: Option<&'a Estimator>,
 }
 
 async fn read(work: &Work, kind: Kind, labels: &Labels) -> anyhow::Result<Sums> {
@@ -259,10 +294,14 @@ async fn read(work: &Work, kind: Kind, labels: &Labels) -> anyhow::Result<Sums> 
     })
 }
 
-fn realised(kind: Kind, sums: &Sums, window: Interval) -> Realised {
+fn realised(task: &Task, sums: &Sums, window: Interval) -> Realised {
     match sums {
-        Sums::Scores(cells) => Realised::of_scores(cells.iter().filter(|cell| window.contains(cell.at))),
-        Sums::Errors(sums) => Realised::of_errors(kind, sums.iter().filter(|sum| window.contains(sum.at))),
+        Sums::Scores(cells) => {
+            Realised::of_scores(cells.iter().filter(|cell| window.contains(cell.at)), task.decision)
+        }
+        Sums::Errors(sums) => {
+            Realised::of_errors(task.kind, sums.iter().filter(|sum| window.contains(sum.at)))
+        }
     }
 }
 
@@ -270,6 +309,7 @@ fn realised(kind: Kind, sums: &Sums, window: Interval) -> Realised {
 #[derive(Debug, Default)]
 pub(super) struct Hours {
     checked_at: BTreeMap<(String, String), Instant>,
+    estimated_until: BTreeMap<(String, String), Instant>,
 }
 
 impl Hours {
@@ -278,8 +318,10 @@ impl Hours {
         &mut self,
         work: &mut Work,
         seen: &ModelSeen,
-        task: &Task,
+        known: Known<'_>,
     ) -> anyhow::Result<()> {
+        self.estimate(work, seen, known).await?;
+        let task = known.task;
         let now = work.now();
         let key = (seen.model.clone(), seen.environment.clone());
         let every = Duration::from_secs(work.config.late_check_s);
@@ -303,11 +345,41 @@ impl Hours {
                 prediction: task.prediction.clone(),
                 outcome: task.outcome.clone(),
             };
-            let rows = by_hour(task.kind, &read(work, task.kind, &labels).await?);
+            let rows = by_hour(task, &read(work, task.kind, &labels).await?);
             let computed_at = work.stamp();
             work.store.write_performance_hours(&seen.model, &seen.environment, &rows, computed_at).await?;
         }
         self.checked_at.insert(key, now);
+        Ok(())
+    }
+
+    /// Estimates the hours that closed since the last time, whose outcomes are mostly still to come; after a start those
+    /// of the last two days once more, which replaces them.
+    async fn estimate(&mut self, work: &mut Work, seen: &ModelSeen, known: Known<'_>) -> anyhow::Result<()> {
+        let Some(estimator) = known.estimator else { return Ok(()) };
+        let key = (seen.model.clone(), seen.environment.clone());
+        let until = work.now().saturating_sub(ESTIMATED_AFTER).floor(HOUR);
+        let from = match self.estimated_until.get(&key) {
+            Some(from) => *from,
+            None => until.saturating_sub(2 * DAY),
+        };
+        let from = from.max(seen.first_event.floor(HOUR));
+        if from >= until || seen.last_event < from {
+            return Ok(());
+        }
+        let labels = Labels {
+            model: seen.model.clone(),
+            environment: seen.environment.clone(),
+            interval: Interval::new(from, until),
+            step_s: u32::try_from(HOUR.as_secs())?,
+            prediction: known.task.prediction.clone(),
+            outcome: known.task.outcome.clone(),
+        };
+        let cells = work.store.labelled_scores(&labels).await?;
+        let rows = estimates_by_hour(estimator, &cells);
+        let computed_at = work.stamp();
+        work.store.write_performance_hours(&seen.model, &seen.environment, &rows, computed_at).await?;
+        self.estimated_until.insert(key, until);
         Ok(())
     }
 }
@@ -326,17 +398,41 @@ fn runs(hours: &[Instant]) -> Vec<Interval> {
     runs
 }
 
-fn by_hour(kind: Kind, sums: &Sums) -> Vec<PerformanceHour> {
+fn estimates_by_hour(estimator: &Estimator, cells: &[ScoreCell]) -> Vec<PerformanceHour> {
+    let mut rows = Vec::new();
+    for group in cells.chunk_by(|one, other| one.at == other.at && one.version == other.version) {
+        let predictions = group.iter().map(|cell| cell.predictions).sum();
+        rows.extend(estimator.estimates(group).into_iter().map(|measured| PerformanceHour {
+            version: group[0].version.clone(),
+            hour: group[0].at,
+            metric: measured.metric,
+            value: measured.value,
+            standard_error: measured.error,
+            predictions,
+            // An estimate is made of all of them.
+            labelled: predictions,
+        }));
+    }
+    rows
+}
+
+fn by_hour(task: &Task, sums: &Sums) -> Vec<PerformanceHour> {
     let mut groups: BTreeMap<(Instant, String), Realised> = BTreeMap::new();
     match sums {
         Sums::Scores(cells) => {
             for group in cells.chunk_by(|one, other| one.at == other.at && one.version == other.version) {
-                groups.insert((group[0].at, group[0].version.clone()), Realised::of_scores(group.iter()));
+                groups.insert(
+                    (group[0].at, group[0].version.clone()),
+                    Realised::of_scores(group.iter(), task.decision),
+                );
             }
         }
         Sums::Errors(sums) => {
             for sum in sums {
-                groups.insert((sum.at, sum.version.clone()), Realised::of_errors(kind, std::iter::once(sum)));
+                groups.insert(
+                    (sum.at, sum.version.clone()),
+                    Realised::of_errors(task.kind, std::iter::once(sum)),
+                );
             }
         }
     }

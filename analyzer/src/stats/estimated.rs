@@ -23,8 +23,9 @@ pub struct Meaning {
 }
 
 impl Meaning {
-    /// Learned by isotonic regression; only where that lowers the calibration error of rows it has not seen: odd and even
-    /// cells teach each other, over ten bins of equal count. Else scores are taken for chances as they are.
+    /// Learned by isotonic regression; only where that lowers the Brier score of rows it has not seen: odd and even cells
+    /// teach each other. Else scores are taken for chances as they are. (A proper score decides, because the error of
+    /// ten bins does not see scores that are all a little too timid.)
     pub fn of(labelled: &Scores) -> Self {
         let (mut raw, mut mended) = (0.0, 0.0);
         for parity in 0..2 {
@@ -36,10 +37,10 @@ impl Meaning {
             let Some(curve) = curve_of(&teachers) else { continue };
             let moved = pupils.cells().iter().map(|cell| Scored { score: curve.at(cell.score), ..*cell });
             let Some(moved) = Scores::of(moved) else { continue };
-            raw += pupils.calibration_by_count(10).expected;
-            mended += moved.calibration_by_count(10).expected;
+            raw += pupils.brier().value;
+            mended += moved.brier().value;
         }
-        let curve = if mended < raw { curve_of(labelled) } else { None };
+        let curve = if mended < raw * (1.0 - 1e-9) { curve_of(labelled) } else { None };
         Self { curve, rows: labelled.rows() }
     }
 

@@ -124,10 +124,8 @@ impl Ar1 {
     ///
     /// Independent (φ = 0, factor 1) below five points or where the line leaves nothing.
     pub fn of(series: &Series) -> Self {
-        let phi = Line::of(series, 0.95).and_then(|line| {
-            let left = series.with_values(|point| point.value - line.slope * point.at);
-            left.neighbour_correlation()
-        });
+        let phi = Line::of(series, 0.95)
+            .and_then(|line| series.residuals(|point| line.at(point.at)).neighbour_correlation());
         let phi = phi.map_or(0.0, |r1| Self::mended(r1, series.len()));
         Self { phi, factor: Self::factor_of(phi, series.len()) }
     }

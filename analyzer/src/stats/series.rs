@@ -64,6 +64,15 @@ impl Series {
         Self::of(self.points.iter().map(|point| Point { at: point.at, value: value(point) }))
     }
 
+    /// What is left of the values about a fit; what is only rounding beside the largest value is nothing.
+    pub fn residuals(&self, fit: impl Fn(&Point) -> f64) -> Self {
+        let rounding = 1e-12 * self.values().map(f64::abs).fold(0.0, f64::max);
+        self.with_values(|point| {
+            let left = point.value - fit(point);
+            if left.abs() <= rounding { 0.0 } else { left }
+        })
+    }
+
     /// The correlation of neighbours, `r₁ = Σ (xᵢ − x̄)(xᵢ₊₁ − x̄) / Σ (xᵢ − x̄)²`; `None` where nothing varies.
     pub fn neighbour_correlation(&self) -> Option<f64> {
         let mean = self.mean();

@@ -381,7 +381,7 @@ impl Contract {
             return wrong(format!("known_bad[{index}].to"), "must lie after its from");
         }
         if let Some(decision) = self.decision {
-            if !share(decision.threshold) {
+            if !(decision.threshold > 0.0 && decision.threshold < 1.0) {
                 return wrong("decision.threshold".to_owned(), "must lie between 0 and 1, such as 0.5");
             }
             let worth = [

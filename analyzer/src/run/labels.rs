@@ -215,7 +215,8 @@ impl WatchRun {
                 return Ok(false);
             }
             let estimates = self.check_estimate(*window, &sums, is_mature);
-            self.judge_performance(work, *window, &task, &usual, &made, estimates).await?;
+            let labelled = Labelled { window: *window, made, estimates };
+            self.judge_performance(work, &task, &usual, labelled).await?;
         }
         Ok(true)
     }
@@ -223,12 +224,11 @@ impl WatchRun {
     async fn judge_performance(
         &mut self,
         work: &mut Work,
-        window: Interval,
         task: &Task,
         usual: &Usual,
-        made: &Realised,
-        estimates: Vec<Measured>,
+        labelled: Labelled,
     ) -> anyhow::Result<()> {
+        let Labelled { window, made, estimates } = labelled;
         let Some(reference) = &self.reference else { return Ok(()) };
         let judging = Judging {
             config: &work.config,
@@ -237,7 +237,7 @@ impl WatchRun {
             usual,
             least_events: self.watch.least_events,
         };
-        let mut found = judging.findings(made);
+        let mut found = judging.findings(&made);
         for finding in found.iter_mut().filter(|finding| finding.monitor == Monitor::Performance) {
             finding.numbers.extend(estimates.iter().map(|it| (it.metric.to_owned(), it.value)));
         }
@@ -285,6 +285,14 @@ pub(super) struct Known<'a> {
     pub(super) task: &'a Task,
     /// `None` also where it has been wrong.
     estimator: Option<&'a Estimator>,
+}
+
+/// A window whose outcomes have come.
+struct Labelled {
+    window: Interval,
+    made: Realised,
+    /// What was expected of it before; empty where that is not trusted.
+    estimates: Vec<Measured>,
 }
 
 async fn read(work: &Work, kind: Kind, labels: &Labels) -> anyhow::Result<Sums> {

@@ -31,7 +31,7 @@ async fn slow_world() -> World {
                 let place = counted.get();
                 counted.set(place + 1);
                 flight.temp = flight.temp.map(|temp| temp + 0.3 * day as f64);
-                if day >= 18 && usize::is_multiple_of(place, 12) {
+                if day >= 18 && u32::is_multiple_of(place, 12) {
                     flight.wind_speed = None;
                 }
             })

@@ -161,7 +161,9 @@ impl Severity {
             | Monitor::Analyzer => true,
             Monitor::Drift => role(signal) == Role::Prediction && basis != Basis::Assumed,
             Monitor::Missing | Monitor::Invalid => value > 0.5 && role(signal) != Role::Attribution,
-            Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::SlowBurn | Monitor::Trend => false,
+            Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::SlowBurn | Monitor::Trend => {
+                false
+            }
         };
         if page { Self::Page } else { Self::Ticket }
     }

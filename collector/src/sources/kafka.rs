@@ -21,6 +21,7 @@ mod topic_id;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rdkafka::config::RDKafkaLogLevel;
@@ -46,6 +47,9 @@ pub const SOURCE: &str = "kafka";
 
 /// The name of the readiness check.
 const CHECK: &str = "collector: Kafka";
+
+/// Brokers that are away are not waited for longer than this; nothing is lost by not saying goodbye.
+const LEAVE_WITHIN: Duration = Duration::from_secs(5);
 
 /// A member of the group with its partitions at work.
 pub struct Kafka {
@@ -216,8 +220,16 @@ impl Kafka {
         // Whatever the group decided meanwhile is answered by leaving it.
         self.changes.close();
         drop(self.shared);
-        blocking(move || drop(consumer)).await;
-        tracing::info!("left the consumer group");
+        let (gone, left) = tokio::sync::oneshot::channel();
+        // A thread of its own, which ends with the process: one of the runtime's would be waited for.
+        std::thread::spawn(move || {
+            drop(consumer);
+            let _ = gone.send(());
+        });
+        match tokio::time::timeout(LEAVE_WITHIN, left).await {
+            Ok(_) => tracing::info!("left the consumer group"),
+            Err(_) => tracing::info!("no broker answers; the group will miss this collector by itself"),
+        }
     }
 }
 

@@ -11,12 +11,14 @@ use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray,
 use arrow::buffer::OffsetBuffer;
 use arrow::error::ArrowError;
 use domain::signal::TAG;
+use domain::time::Instant;
 
 use self::columns::{instants, keyed, list, lists, named, numbered, tags, texts, vectors};
-pub use self::span::{Span, spans};
+pub use self::span::{Span, identities, spans};
 use crate::count::{Segments, SignalNumbers, Tally, count, minute_of};
 use crate::dictionary::Dictionary;
 use crate::event::{Name, Outcome, Rejection};
+use crate::import::sample::Sample;
 use crate::known::Known;
 use crate::predictions::{Entries, Predictions};
 use crate::streams::{Stream, streams};
@@ -34,6 +36,31 @@ pub struct Summary {
     pub span: Span,
     /// Signals without a grid in force, with how many values they have.
     pub ungridded: Vec<(String, u64)>,
+    pub skew: Skew,
+    /// Rules of the contract that stored events break, with how many do.
+    pub breaches: Vec<(String, u64)>,
+}
+
+/// How long after they happened the events were received, in seconds; negative where the sender's clock is ahead.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Skew {
+    pub least_s: f64,
+    pub mean_s: f64,
+    pub greatest_s: f64,
+}
+
+impl Skew {
+    fn of(events: impl Iterator<Item = (Instant, Instant)>) -> Self {
+        let (mut least_s, mut greatest_s, mut sum, mut n) = (f64::INFINITY, f64::NEG_INFINITY, 0.0, 0.0);
+        for (timestamp, received_at) in events {
+            let skew_s = received_at.millis().saturating_sub(timestamp.millis()) as f64 / 1_000.0;
+            least_s = skew_s.min(least_s);
+            greatest_s = skew_s.max(greatest_s);
+            sum += skew_s;
+            n += 1.0;
+        }
+        Self { least_s, mean_s: sum / n, greatest_s }
+    }
 }
 
 /// One insert into `intake`: the events and, on the first event of each stream, its counts.
@@ -70,7 +97,11 @@ pub fn predictions(mut events: Predictions, known: &Known) -> Result<Counted, Ar
 fn summary(events: &Predictions, stream: &Stream, tally: &Tally, known: &Known) -> Summary {
     let model = known.model(&stream.model);
     let rows = || stream.rows.iter().map(|row| *row as usize);
-    let received = rows().map(|row| (events.timestamps[row], events.received_at[row]));
+    let received = || rows().map(|row| (events.timestamps[row], events.received_at[row]));
+    let mut breaches: BTreeMap<String, u64> = BTreeMap::new();
+    for (_, marks) in events.marks.iter().filter(|(row, _)| stream.rows.binary_search(row).is_ok()) {
+        marks.breaches.iter().for_each(|rule| *breaches.entry(rule.to_string()).or_default() += 1);
+    }
     let carried = tally.ungridded.iter().map(|(signal, n)| (events.signals.text(*signal).to_owned(), *n));
     let tags = known.watched_tags(&stream.model).map(|tag| {
         let label = events.labels.find(tag).map(|label| label as i32);
@@ -78,13 +109,42 @@ fn summary(events: &Predictions, stream: &Stream, tally: &Tally, known: &Known) 
         (format!("{TAG}{tag}"), carried as u64)
     });
     Summary {
-        span: Span::of(&stream.model, received),
+        span: Span::of(&stream.model, received()),
+        skew: Skew::of(received()),
+        breaches: breaches.into_iter().collect(),
         // A grid that is announced but does not hold yet is a grid.
         ungridded: carried
             .chain(tags)
             .filter(|(signal, n)| *n > 0 && !model.by_signal.contains_key(signal))
             .collect(),
     }
+}
+
+/// The values of events that are only counted, by model and signal, where there is no grid yet: nothing else keeps them
+/// until there is one.
+pub fn uncounted(events: &Predictions, known: &Known) -> BTreeMap<(Name, Name), Sample> {
+    let mut samples: BTreeMap<(Name, Name), Sample> = BTreeMap::new();
+    for (row, _) in events.marks.iter().filter(|(_, marks)| marks.counts_only) {
+        let event = events.row(*row as usize);
+        let model = known.model(&event.model);
+        let mut sample = |name: &Name, take: &dyn Fn(&mut Sample)| {
+            if !model.by_signal.contains_key(name.as_str()) {
+                take(samples.entry((event.model.clone(), name.clone())).or_default());
+            }
+        };
+        for (name, value) in &event.numbers {
+            sample(name, &|sample| sample.number(*value));
+        }
+        for (name, value) in &event.categories {
+            sample(name, &|sample| sample.category(value));
+        }
+        for (name, value) in &event.tags {
+            sample(&Name::from(format!("{TAG}{name}")), &|sample| {
+                sample.category(&Name::from(value.as_str()))
+            });
+        }
+    }
+    samples
 }
 
 /// The columns of the events: the very memory into which they were read.

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use domain::contract::{Action, Pattern};
 use serde::{Deserialize, Serialize};
 use service::Secret;
+pub use service::token::{Quota, Scope, Token};
 
 use crate::guard::Settings;
 pub use crate::payloads::settings::{EnvironmentFrom, Payloads};
@@ -32,42 +33,7 @@ pub struct Config {
     pub privacy: Privacy,
     pub payloads: Payloads,
     pub gateway: kafka::gateway::Config,
-}
-
-/// A bearer token and what it allows.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Token {
-    /// For logs: who this is.
-    pub name: String,
-    #[serde(default)]
-    pub token: Secret,
-    /// A file that holds the token; wins over `token`.
-    #[serde(default)]
-    pub token_file: Option<PathBuf>,
-    pub scopes: Vec<Scope>,
-    /// The models it may write for; all where none is named.
-    #[serde(default)]
-    pub models: Vec<String>,
-    /// Whether it may stand in the address of payload logs (`?token=…`), for senders that send no headers.
-    #[serde(default)]
-    pub in_url: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scope {
-    Predictions,
-    Outcomes,
-}
-
-impl Scope {
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Predictions => "predictions",
-            Self::Outcomes => "outcomes",
-        }
-    }
+    pub duplicates: Duplicates,
 }
 
 /// Bounds on what one request, and all of them together, may hold.
@@ -172,7 +138,24 @@ impl Default for Config {
             privacy: Privacy::default(),
             payloads: Payloads::default(),
             gateway: kafka::gateway::Config::default(),
+            duplicates: Duplicates::default(),
         }
+    }
+}
+
+/// How repeated events are told.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Duplicates {
+    /// For how long an event is remembered, at least; 0 for not at all.
+    pub window_s: u64,
+    /// Events remembered at most, by all models together: 16 bytes each, and as much again for finding them.
+    pub most: usize,
+}
+
+impl Default for Duplicates {
+    fn default() -> Self {
+        Self { window_s: 600, most: 1_000_000 }
     }
 }
 
@@ -246,13 +229,37 @@ struct Raw {
     privacy: Privacy,
     payloads: Payloads,
     gateway: kafka::gateway::Config,
+    duplicates: Duplicates,
 }
 
 impl Default for Raw {
     fn default() -> Self {
-        let Config { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway } =
-            Config::default();
-        Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway }
+        let Config {
+            listen,
+            tokens,
+            spool_dir,
+            limits,
+            batch,
+            grids,
+            kafka,
+            privacy,
+            payloads,
+            gateway,
+            duplicates,
+        } = Config::default();
+        Self {
+            listen,
+            tokens,
+            spool_dir,
+            limits,
+            batch,
+            grids,
+            kafka,
+            privacy,
+            payloads,
+            gateway,
+            duplicates,
+        }
     }
 }
 
@@ -268,9 +275,32 @@ impl TryFrom<Raw> for Config {
     type Error = ConfigError;
 
     fn try_from(raw: Raw) -> Result<Self, ConfigError> {
-        let Raw { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway } = raw;
-        let config =
-            Self { listen, tokens, spool_dir, limits, batch, grids, kafka, privacy, payloads, gateway };
+        let Raw {
+            listen,
+            tokens,
+            spool_dir,
+            limits,
+            batch,
+            grids,
+            kafka,
+            privacy,
+            payloads,
+            gateway,
+            duplicates,
+        } = raw;
+        let config = Self {
+            listen,
+            tokens,
+            spool_dir,
+            limits,
+            batch,
+            grids,
+            kafka,
+            privacy,
+            payloads,
+            gateway,
+            duplicates,
+        };
         config.check()?;
         Ok(config)
     }
@@ -290,15 +320,10 @@ impl Config {
             );
         }
         for token in &self.tokens {
-            if token.token.is_empty() && token.token_file.is_none() {
-                return wrong("tokens", &format!("\"{}\" has neither token nor token_file", token.name));
-            }
-            if token.scopes.is_empty() {
-                return wrong(
-                    "tokens",
-                    &format!("\"{}\" has no scopes (known: predictions, outcomes)", token.name),
-                );
-            }
+            token.check().map_err(|error| ConfigError { key: "tokens", problem: error.to_string() })?;
+        }
+        if self.duplicates.most == 0 {
+            return wrong("duplicates.most", "must be at least 1; set window_s to 0 to remember nothing");
         }
         let Limits { body_bytes, unpacked_bytes, waiting_bytes, .. } = self.limits;
         if body_bytes == 0 || unpacked_bytes < body_bytes || waiting_bytes < unpacked_bytes {

@@ -72,6 +72,32 @@ pub struct Settings {
     pub classes: BTreeMap<String, Action>,
 }
 
+impl Settings {
+    /// What a contract wants to be hashed needs a key, and a class somebody who says what is done with it.
+    pub fn check(&self, model: &str, contract: &Contract) -> Result<(), String> {
+        if contract.privacy.needs_key() && self.key.is_empty() {
+            return Err(format!(
+                "models.{model}.privacy hashes (also ids in which a pattern is found), which needs a key: set \
+                 collector.privacy.key or key_file to what `openssl rand -hex 32` prints"
+            ));
+        }
+        let is_known = |class: &str| {
+            class.is_empty()
+                || contract.privacy.classes.contains_key(class)
+                || self.classes.contains_key(class)
+        };
+        match contract.signals.iter().find(|(_, terms)| !is_known(&terms.privacy_class)) {
+            Some((named, terms)) => Err(format!(
+                "models.{model}.signals.{named}.privacy_class: nobody says what is done with the class \"{class}\": set \
+                 models.{model}.privacy.classes.{class} or collector.privacy.classes.{class} (keep, drop, hash, mask, \
+                 {{ truncate = 4 }}, {{ bucket = 10.0 }})",
+                class = terms.privacy_class
+            )),
+            None => Ok(()),
+        }
+    }
+}
+
 /// The guards of all models, made once of their contracts.
 #[derive(Debug, Default)]
 pub struct Guards {
@@ -213,6 +239,12 @@ impl GuardBook {
         let guards = Arc::new(Guards::of(&of, &settings));
         let made = RwLock::new(Made { of, guards });
         Self { shared: Arc::new(Shared { contracts, settings, made }) }
+    }
+
+    /// Says what is missing to do what a contract wants.
+    pub fn check(&self, model: &str, contract: &Contract) -> Result<(), String> {
+        let settings = &self.shared.settings;
+        settings.check(model, contract)
     }
 
     /// Guards of the contracts as they stand now.

@@ -3,6 +3,7 @@
 //!
 //! Invariant: what was handed over under a token is in every table once, or the call has not returned `Ok`.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
 
@@ -12,12 +13,14 @@ use bytes::Bytes;
 use domain::time::Clock;
 use service::backoff::Backoff;
 use sql::Store;
+use sql::grid_making::Identity;
 use sql::intake::Door;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{self, Counted, Span, Summary};
 use crate::config;
-use crate::event::{Outcome, Rejection};
+use crate::duplicates::{self, Duplicates};
+use crate::event::{Outcome, Prediction, Rejection};
 use crate::guard::{GuardBook, Settings};
 use crate::health::StoreHealth;
 use crate::known::Grids;
@@ -68,6 +71,7 @@ pub struct Intake {
     health: StoreHealth,
     metrics: Arc<Metrics>,
     guards: GuardBook,
+    duplicates: Duplicates,
     pending: Pending,
     late: Late,
     clock: Clock,
@@ -86,6 +90,7 @@ impl Intake {
             health: StoreHealth::new(context.health.clone()),
             metrics: Arc::new(Metrics::new(&context.meter)),
             guards: GuardBook::new(context.contracts.clone(), Settings::default()),
+            duplicates: Duplicates::new(config::Duplicates { window_s: 0, ..Default::default() }),
             pending: Pending::default(),
             late: Late::default(),
             clock: context.clock.clone(),
@@ -111,6 +116,15 @@ impl Intake {
     /// The same where grids settle in another time than usual.
     pub fn with_settle(self, settle: Duration) -> Self {
         Self { settle, ..self }
+    }
+
+    /// The same where repeated events are told from new ones by [`Self::insert_new`].
+    pub fn with_duplicates(self, duplicates: Duplicates) -> Self {
+        Self { duplicates, ..self }
+    }
+
+    pub fn store(&self) -> &Store {
+        &self.store
     }
 
     pub fn store_health(&self) -> &StoreHealth {
@@ -143,19 +157,107 @@ impl Intake {
         let Some(newest) = events.received_at.iter().copied().max() else { return Ok(()) };
         let known = self.patiently(|| self.grids.fresh_for(newest)).await?;
         let n = events.len();
-        let (stream, streams) = off_the_runtime(move || {
+        let (stream, streams, uncounted) = off_the_runtime(move || {
+            let uncounted = batch::uncounted(&events, &known);
             let Counted { batch, streams } = batch::predictions(events, &known)?;
-            Ok::<_, IntakeError>((serialised(batch)?, streams))
+            Ok::<_, IntakeError>((serialised(batch)?, streams, uncounted))
         })
         .await?;
         self.insert_stream(Door::Intake, stream, token, n).await?;
         let spans: Vec<Span> = streams.iter().map(|stream| stream.span.clone()).collect();
-        for Summary { span, ungridded } in streams {
+        for Summary { span, ungridded, skew, breaches } in streams {
+            self.metrics.skew(&span.model, skew);
+            for (rule, n) in breaches {
+                self.metrics.breaches(&span.model, &rule, n);
+            }
             for (signal, values) in ungridded {
                 self.pending.add(&span.model, &signal, values, span.first_received_at, span.interval);
             }
         }
+        for ((model, signal), sample) in uncounted {
+            self.pending.add_sample(&model, &signal, sample);
+        }
         self.look_for_late(spans).await
+    }
+
+    /// Stores those predictions that did not come before, and says of the others in `rejected_events` that they did.
+    pub async fn insert_new(&self, events: Predictions, token: &str) -> Result<(), IntakeError> {
+        if !self.duplicates.is_on() {
+            return self.insert(events, token).await;
+        }
+        let (mut left, mut duplicates, mut round) = (events, Vec::new(), 0);
+        while !left.is_empty() {
+            let mut sorted = self.duplicates.sort(left, self.clock.now());
+            duplicates.append(&mut sorted.duplicates);
+            let undecided = std::mem::take(&mut sorted.undecided);
+            let token = if round == 0 { token.to_owned() } else { format!("{token}-{round}") };
+            let outcome = self.insert(std::mem::take(&mut sorted.fresh), &token).await;
+            sorted.settle(outcome.is_ok(), self.clock.now());
+            outcome?;
+            left = Predictions::default();
+            for (event, fate) in undecided {
+                match duplicates::is_stored(fate).await {
+                    true => duplicates.push(event),
+                    false => left.push(&event),
+                }
+            }
+            round += 1;
+        }
+        self.insert_duplicates(duplicates, token).await
+    }
+
+    /// Stores all of these predictions, as a source must that has written down what is in the batch. Repetitions of them
+    /// are told by [`Self::insert_new`] and [`Self::came_before`].
+    pub async fn insert_whole(&self, events: Vec<Prediction>, token: &str) -> Result<(), IntakeError> {
+        if !self.duplicates.is_on() {
+            return self.insert(events, token).await;
+        }
+        let claim = self.duplicates.claim(&events);
+        let outcome = self.insert(events, token).await;
+        claim.settle(outcome.is_ok(), self.clock.now());
+        outcome
+    }
+
+    /// Which of these predictions came before, in the store or among themselves.
+    pub fn came_before(&self, events: &[Prediction]) -> Vec<bool> {
+        match self.duplicates.is_on() {
+            true => self.duplicates.came_before(events, self.clock.now()),
+            false => vec![false; events.len()],
+        }
+    }
+
+    /// Says of events that they came before.
+    pub async fn insert_duplicates(
+        &self,
+        duplicates: Vec<Prediction>,
+        token: &str,
+    ) -> Result<(), IntakeError> {
+        let mut by_model: BTreeMap<&str, usize> = BTreeMap::new();
+        duplicates.iter().for_each(|event| *by_model.entry(&event.model).or_default() += 1);
+        by_model.into_iter().for_each(|(model, events)| self.metrics.duplicates(model, events));
+        let rejections = duplicates.into_iter().map(duplicates::rejection).collect();
+        self.insert_rejections(rejections, &format!("{token}-duplicates")).await
+    }
+
+    /// Remembers what earlier processes stored lately, or left to be stored, so that repetitions of it are told.
+    pub async fn remember(&self, left: &[Entry]) -> Result<(), IntakeError> {
+        if !self.duplicates.is_on() {
+            return Ok(());
+        }
+        let now = self.clock.now();
+        for entry in left.iter().filter(|entry| entry.door == Door::Intake) {
+            for Identity { model, version, environment, id } in batch::identities(&entry.read()?)? {
+                self.duplicates.remember(&model, &version, &environment, &id, now);
+            }
+        }
+        let config::Duplicates { window_s, most } = *self.duplicates.config();
+        let since = now.saturating_sub(Duration::from_secs(window_s));
+        let most = u32::try_from(most.div_ceil(2)).unwrap_or(u32::MAX);
+        let stored = self.store.recent_ids(since, most).await.map_err(IntakeError::Refused)?;
+        for Identity { model, version, environment, id } in stored {
+            self.duplicates.remember(&model, &version, &environment, &id, now);
+        }
+        Ok(())
     }
 
     /// Has what came so late counted again by grids that may have been counted back before it was there.

@@ -11,9 +11,11 @@
 pub mod baseline;
 pub mod batch;
 pub mod config;
+pub mod contracts;
 pub mod count;
 pub mod decode;
 mod dictionary;
+pub mod duplicates;
 pub mod event;
 pub mod guard;
 mod health;

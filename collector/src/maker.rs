@@ -135,6 +135,9 @@ impl Maker {
 
     async fn made_of(&self, due: &Due) -> Result<Vec<sample::Made>, sql::Error> {
         let contract = self.contracts.get(&due.model).unwrap_or_default();
+        if contract.privacy.counts_only {
+            return Ok(self.pending.bins(due, &contract));
+        }
         let numbers = self.store.sample_numbers(&due.model, due.interval, &due.signals).await?;
         let categories = self.store.sample_categories(&due.model, due.interval, &due.signals).await?;
         Ok(sample::grids(due, &contract, numbers, categories))
@@ -162,6 +165,11 @@ impl Maker {
         self.metrics.grids(signals);
         tracing::info!(model, signals, holds_from = %holds_from, "announced grids");
         Ok(())
+    }
+
+    /// Whether no raw event holds a value, so that nothing can be counted again.
+    fn is_counts_only(&self, model: &str) -> bool {
+        self.contracts.get(model).is_some_and(|contract| contract.privacy.counts_only)
     }
 
     fn is_settled(&self, holds_from: Instant) -> bool {

@@ -6,6 +6,7 @@ use opentelemetry::KeyValue;
 use opentelemetry::metrics::{Counter, Gauge, Histogram, Meter};
 use sql::intake::Door;
 
+use crate::batch::Skew;
 use crate::event::Kind;
 
 #[derive(Debug)]
@@ -21,6 +22,10 @@ pub struct Metrics {
     payloads: Counter<u64>,
     journal: Gauge<u64>,
     pairs: Gauge<u64>,
+    duplicates: Counter<u64>,
+    breaches: Counter<u64>,
+    over_quota: Counter<u64>,
+    skew: Gauge<f64>,
 }
 
 impl Metrics {
@@ -58,6 +63,21 @@ impl Metrics {
                 .u64_gauge("leeway_collector_pairs_waiting")
                 .with_description("requests and responses that wait for each other")
                 .build(),
+            duplicates: counter(
+                "leeway_collector_duplicate_events_total",
+                "events that came before, by model",
+            ),
+            breaches: counter(
+                "leeway_collector_breaches_total",
+                "events that break a rule of their contract and are stored, by model and rule",
+            ),
+            over_quota: counter("leeway_collector_over_quota_events_total", "events beyond a token's quota"),
+            skew: meter
+                .f64_gauge("leeway_collector_skew_seconds")
+                .with_description(
+                    "received minus happened, of a model's last batch: least, mean and greatest",
+                )
+                .build(),
         }
     }
 
@@ -78,11 +98,33 @@ impl Metrics {
         self.rejected.add(rejected as u64, &of);
     }
 
+    pub fn duplicates(&self, model: &str, events: usize) {
+        self.duplicates.add(events as u64, &[KeyValue::new("model", model.to_owned())]);
+    }
+
+    pub fn breaches(&self, model: &str, rule: &str, events: u64) {
+        let of = [KeyValue::new("model", model.to_owned()), KeyValue::new("rule", rule.to_owned())];
+        self.breaches.add(events, &of);
+    }
+
+    pub fn over_quota(&self, token: &str, events: usize) {
+        self.over_quota.add(events as u64, &[KeyValue::new("token", token.to_owned())]);
+    }
+
+    /// Negative where a sender's clock is ahead of ours.
+    pub fn skew(&self, model: &str, skew: Skew) {
+        for (what, seconds) in [("least", skew.least_s), ("mean", skew.mean_s), ("greatest", skew.greatest_s)]
+        {
+            let of = [KeyValue::new("model", model.to_owned()), KeyValue::new("of", what)];
+            self.skew.record(seconds, &of);
+        }
+    }
+
     pub fn waiting(&self, bytes: usize) {
         self.waiting.record(bytes as u64, &[]);
     }
 
-    /// `came_of_it`: paired, request_only, response_only, feedback, duplicate, full or refused.
+    /// `came_of_it`: paired, request_only, response_only, feedback, duplicate, full, over_quota or refused.
     pub fn payloads(&self, came_of_it: &'static str, payloads: usize) {
         self.payloads.add(payloads as u64, &[KeyValue::new("outcome", came_of_it)]);
     }

@@ -134,6 +134,14 @@ impl Payloads {
         }
     }
 
+    /// Notes payloads that their sender's quota keeps out, by their models.
+    pub fn over_quota(&self, models: impl Iterator<Item = String>, at: Instant) {
+        for model in models {
+            self.left_out.count(Reason::OverQuota, &model, at);
+            self.metrics.payloads("over_quota", 1);
+        }
+    }
+
     /// Notes an event that is no payload.
     pub fn refused(&self, rejection: Rejection) {
         self.metrics.payloads("refused", 1);
@@ -145,6 +153,7 @@ impl Payloads {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     Full,
+    OverQuota,
     Duplicate,
     Unreadable,
 }
@@ -153,6 +162,7 @@ impl Reason {
     fn text(self) -> &'static str {
         match self {
             Self::Full => "did not fit in the journal (collector.payloads.journal_bytes); answered with 429",
+            Self::OverQuota => "were beyond the quota of their token; answered with 429",
             Self::Duplicate => "had come before with the same id, source and type; left out",
             Self::Unreadable => "could not be read back from the journal",
         }

@@ -126,6 +126,12 @@ pub async fn recount(
     store: &Store,
     tell: Tell<'_>,
 ) -> anyhow::Result<Report> {
+    if context.contract(&plan.model).privacy.counts_only {
+        bail!(
+            "{} is counts only: no raw event holds a value that could be counted again (privacy.counts_only)",
+            plan.model
+        );
+    }
     let interval = plan.interval.widened_to(MINUTE);
     let work = Work { model: &plan.model, interval, config, context, store, tell };
     if !plan.dry_run {

@@ -6,11 +6,13 @@ use anyhow::Context as _;
 use axum::Router;
 use service::Context;
 use sql::Store;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::Config;
+use crate::contracts;
+use crate::duplicates::Duplicates;
 use crate::guard::GuardBook;
 use crate::intake::{Intake, Patience};
 use crate::known::Grids;
@@ -42,24 +44,27 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let guards = GuardBook::new(context.contracts.clone(), config.privacy.settings()?);
     let intake = Intake::new(store.clone(), grids.clone(), &context)
         .with_guards(guards)
+        .with_duplicates(Duplicates::new(config.duplicates.clone()))
         .with_spool(spool, patience)
         .with_settle(config.grids.settle());
     let repeatable = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
     let repeating = intake.clone().without_spool(repeatable);
     let kafka = Kafka::join(&config.kafka, &config.limits, store.clone(), repeating, &context)?;
+    let is_told = follow_contracts(&store, &context).await;
+    remember(&intake, &left).await;
     let (finished, after_finish) = oneshot::channel();
     let finishing = tokio::spawn(finish(intake.clone(), left, finished));
     let closing = CancellationToken::new();
     let (queues, mut stored) = queues(&config, &intake, &closing);
     let kept_days = store.config().retention.events_days;
     let (payloads, worker) = payloads::worker::open(&config, kept_days, &intake, &context, &closing)?;
-    stored.push(tokio::spawn(worker.run(after_finish)));
+    stored.push(tokio::spawn(worker.run(after_finish, is_told.clone())));
     let gateway = Gateway::open(&config.gateway, &config.kafka, &config.limits, &context.health)?;
-    let http = Http::new(&config, kept_days, context.clock.clone(), queues, intake.clone(), payloads)?
+    let http = Http::new(&config, &context, queues, intake.clone(), payloads, is_told.clone())?
         .with_gateway(gateway);
     let maker = Maker::new(store, grids, &config.grids, &context, &intake);
     let making = tokio::spawn(maker.run(context.stopper.clone()));
-    let consuming = kafka.map(|kafka| tokio::spawn(kafka.run(context.stopper.clone())));
+    let consuming = kafka.map(|kafka| tokio::spawn(consume(kafka, is_told.clone(), context.stopper.clone())));
     tracing::info!(address = %listener.local_addr()?, "the collector listens");
     context.health.ready(CHECK);
     service::http::serve(listener, http.router().merge(operations), context.stopper.clone()).await?;
@@ -83,7 +88,7 @@ fn queues(config: &Config, intake: &Intake, closing: &CancellationToken) -> (Que
     let into = intake.clone();
     let (predictions, first) = Queue::start(batch.clone(), closing.clone(), move |events, token| {
         let into = into.clone();
-        async move { into.insert(events, &token).await }
+        async move { into.insert_new(events, &token).await }
     });
     let into = intake.clone();
     let (outcomes, second) = Queue::start(batch.clone(), closing.clone(), move |events, token| {
@@ -96,6 +101,45 @@ fn queues(config: &Config, intake: &Intake, closing: &CancellationToken) -> (Que
         async move { into.insert_rejections(events, &token).await }
     });
     (Queues { predictions, outcomes, rejections }, vec![first, second, third])
+}
+
+/// Reads the contracts of the store, and goes on reading. What is given says whether they were read: a store that is
+/// away is waited for behind open doors, which then take nothing that would have to be understood.
+async fn follow_contracts(store: &Store, context: &Context) -> watch::Receiver<bool> {
+    let (store, contracts, stopper) = (store.clone(), context.contracts.clone(), context.stopper.clone());
+    let read = tokio::time::timeout(FIRST_READING, contracts::take_up(&store, &contracts)).await;
+    let (told, is_told) = watch::channel(matches!(read, Ok(Ok(_))));
+    tokio::spawn(contracts::follow(store, contracts, told, stopper));
+    is_told
+}
+
+/// How long the first reading of the contracts may hold up a start.
+const FIRST_READING: Duration = Duration::from_secs(5);
+
+async fn remember(intake: &Intake, left: &[Entry]) {
+    match tokio::time::timeout(FIRST_READING, intake.remember(left)).await {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => {
+            let error = anyhow::Error::from(error);
+            tracing::warn!(
+                error = format!("{error:#}"),
+                "repetitions of what came before this start are not told from new events"
+            );
+        }
+        Err(_) => {
+            tracing::warn!(
+                "the store is slow; repetitions of what came before this start may be taken for new events"
+            );
+        }
+    }
+}
+
+/// Consumes once the contracts are known.
+async fn consume(kafka: Kafka, mut is_told: watch::Receiver<bool>, stopper: CancellationToken) {
+    let told = async { is_told.wait_for(|told| *told).await.is_ok() };
+    if stopper.run_until_cancelled(told).await == Some(true) {
+        kafka.run(stopper.clone()).await;
+    }
 }
 
 /// Finishes batches that an earlier process left behind, and says when.

@@ -82,6 +82,9 @@ enum Command {
     /// Prints the hash of a password, for dashboards.users.
     #[command(after_help = "Example:\n  leeway hash-password < password.txt")]
     HashPassword,
+    /// Makes a token for a program: prints it once, and the hash that stands for it in the configuration.
+    #[command(after_help = "Example:\n  leeway token --name ci --scope ingest --model fraud")]
+    Token(commands::token::Args),
     /// The embedded engine itself; started and supervised by the other commands.
     #[command(hide = true)]
     Engine,
@@ -115,6 +118,9 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
     if let Command::Demo(args) = cli.command {
         return demo::start(args, cli.data);
     }
+    if let Command::Token(args) = cli.command {
+        return commands::token::run(&args);
+    }
     let config = configured(cli.config.as_deref(), cli.data)?;
     match cli.command {
         Command::Up => serve(&config, "up", &Role::ALL),
@@ -131,7 +137,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Backtest(args) => block_on(commands::backtest::run(&config, args)),
         Command::Why(args) => block_on(commands::why::run(&config, args)),
         Command::HashPassword => commands::hash_password::run(),
-        Command::Compare(_) | Command::Demo(_) | Command::Engine => {
+        Command::Compare(_) | Command::Demo(_) | Command::Token(_) | Command::Engine => {
             unreachable!("handled before the configuration is read")
         }
     }

@@ -4,6 +4,7 @@ pub mod backtest;
 pub mod compare;
 pub mod hash_password;
 pub mod sql;
+pub mod token;
 pub mod why;
 
 use domain::time::Clock;

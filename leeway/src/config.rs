@@ -64,35 +64,11 @@ impl Config {
     pub fn check(&self) -> Result<(), String> {
         self.clickhouse.check().map_err(|error| error.to_string())?;
         dashboards::auth::Gate::new(&self.dashboards, Clock::System).map_err(|error| error.to_string())?;
+        let privacy = self.collector.privacy.settings().map_err(|error| format!("{error:#}"))?;
         for (model, contract) in &self.models {
             contract.check(model).map_err(|error| error.to_string())?;
-            self.check_privacy(model, contract)?;
+            privacy.check(model, contract)?;
         }
         Ok(())
-    }
-
-    /// What a contract wants to be hashed needs the collector's key, and a class somebody who says what is done with it.
-    fn check_privacy(&self, model: &str, contract: &Contract) -> Result<(), String> {
-        let everywhere = &self.collector.privacy;
-        if contract.privacy.needs_key() && !everywhere.has_key() {
-            return Err(format!(
-                "models.{model}.privacy hashes (also ids in which a pattern is found), which needs a key: set \
-                 collector.privacy.key or key_file to what `openssl rand -hex 32` prints"
-            ));
-        }
-        let is_known = |class: &str| {
-            class.is_empty()
-                || contract.privacy.classes.contains_key(class)
-                || everywhere.classes.contains_key(class)
-        };
-        match contract.signals.iter().find(|(_, terms)| !is_known(&terms.privacy_class)) {
-            Some((named, terms)) => Err(format!(
-                "models.{model}.signals.{named}.privacy_class: nobody says what is done with the class \"{class}\": set \
-                 models.{model}.privacy.classes.{class} or collector.privacy.classes.{class} (keep, drop, hash, mask, \
-                 {{ truncate = 4 }}, {{ bucket = 10.0 }})",
-                class = terms.privacy_class
-            )),
-            None => Ok(()),
-        }
     }
 }

@@ -136,6 +136,13 @@ pub async fn run_roles(
     telemetry: &Telemetry,
 ) -> anyhow::Result<()> {
     sql::migrate::wait_for_schema(store, PATIENCE).await?;
+    if !roles.contains(&Role::Collector) {
+        // A collector follows them by itself, and all roles of a process share them.
+        collector::contracts::take_up(store, &context.contracts).await?;
+        let (told, _) = tokio::sync::watch::channel(true);
+        let (contracts, stopper) = (context.contracts.clone(), context.stopper.clone());
+        tokio::spawn(collector::contracts::follow(store.clone(), contracts, told, stopper));
+    }
     let mut running = JoinSet::new();
     for role in roles.iter().copied() {
         let (config, context, store) = (config.clone(), context.clone(), store.clone());

@@ -52,7 +52,22 @@ struct ModelRow {
     first_received_at: i64,
 }
 
+/// By what an event is known.
+#[derive(Clone, Debug, PartialEq, Eq, Row, Deserialize)]
+pub struct Identity {
+    pub model: String,
+    pub version: String,
+    pub environment: String,
+    pub id: String,
+}
+
 impl Store {
+    /// The events that were received since, the latest first, `most` of them.
+    pub async fn recent_ids(&self, since: Instant, most: u32) -> Result<Vec<Identity>, Error> {
+        let query = self.query(include_str!("../queries/recent_ids.sql"));
+        Ok(query.param("since_ms", since.millis()).param("most", most).fetch_all().await?)
+    }
+
     /// What time the store has.
     pub async fn clock(&self) -> Result<Instant, Error> {
         let millis: i64 = self.query(include_str!("../queries/store_clock.sql")).fetch_one().await?;

@@ -16,6 +16,7 @@ pub mod baselines;
 pub mod breaches;
 pub mod causes;
 pub mod changes;
+pub mod contracts;
 pub mod counts;
 pub mod deliveries;
 pub mod evaluations;

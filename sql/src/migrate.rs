@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 42] = migrations![
+const MIGRATIONS: [Migration; 43] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -73,6 +73,7 @@ const MIGRATIONS: [Migration; 42] = migrations![
     40 "0040_view_rejected_events_to_breach_minutes",
     41 "0041_keep_new_predictions_compact",
     42 "0042_create_causes",
+    43 "0043_create_contracts",
 ];
 
 /// The version of the schema that this build knows.

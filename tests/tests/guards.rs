@@ -1,7 +1,13 @@
-//! What contracts, privacy, tokens and identities of requests keep from the store, against the real engine.
+//! What contracts, privacy, tokens and identities keep from the store, against the real engine.
 
 #[path = "guards/contracts.rs"]
 mod contracts;
+#[path = "guards/duplicates.rs"]
+mod duplicates;
+#[path = "guards/privacy.rs"]
+mod privacy;
 #[path = "collector/running.rs"]
 #[expect(dead_code, reason = "shared with the tests of the collector, which use the rest")]
 mod running;
+#[path = "guards/tokens.rs"]
+mod tokens;

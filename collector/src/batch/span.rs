@@ -8,6 +8,7 @@ use arrow::datatypes::{Int32Type, TimestampMillisecondType};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use domain::time::{Instant, Interval};
+use sql::grid_making::Identity;
 
 /// The stretch that the events of one model in a batch cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,6 +59,40 @@ pub fn spans(stream: &[u8]) -> Result<Vec<Span>, ArrowError> {
         }
     }
     Ok(by_model.into_iter().map(|(model, events)| Span::of(&model, events.into_iter())).collect())
+}
+
+/// By what the events of a serialised batch of predictions are known.
+///
+/// # Errors
+/// Where the bytes are no such batch.
+pub fn identities(stream: &[u8]) -> Result<Vec<Identity>, ArrowError> {
+    let mut all = Vec::new();
+    for batch in StreamReader::try_new(stream, None)? {
+        let batch = batch?;
+        let ids = batch.column_by_name("id").and_then(|column| column.as_string_opt::<i32>());
+        let [models, versions, environments] =
+            ["model", "version", "environment"].map(|name| texts(&batch, name));
+        let Some(ids) = ids else {
+            return Err(ArrowError::SchemaError("a batch in the spool has no ids".to_owned()));
+        };
+        let names = models.into_iter().zip(versions).zip(environments);
+        all.extend(ids.iter().zip(names).map(|(id, ((model, version), environment))| Identity {
+            model,
+            version,
+            environment,
+            id: id.unwrap_or_default().to_owned(),
+        }));
+    }
+    Ok(all)
+}
+
+/// The texts of a column with a dictionary.
+fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
+    let column = batch.column_by_name(name).and_then(|column| column.as_dictionary_opt::<Int32Type>());
+    let texts = column.and_then(|column| column.downcast_dict::<StringArray>());
+    let texts =
+        texts.map(|texts| texts.into_iter().map(|text| text.unwrap_or_default().to_owned()).collect());
+    texts.unwrap_or_default()
 }
 
 fn millis(batch: &RecordBatch, name: &str) -> Vec<Instant> {

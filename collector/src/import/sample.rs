@@ -58,6 +58,16 @@ impl Sample {
         }
     }
 
+    /// Adds the values of another sample.
+    pub fn absorb(&mut self, other: Self) {
+        other.numbers.into_iter().for_each(|value| self.number(value));
+        self.not_finite += other.not_finite;
+        for (value, n) in other.levels {
+            self.categories += n;
+            *self.levels.entry(value).or_default() += n;
+        }
+    }
+
     /// How many values there were.
     pub fn values(&self) -> u64 {
         self.finite + self.not_finite + self.categories

@@ -24,10 +24,16 @@ impl Maker {
     /// Counts for all grids that hold and have settled but were not counted back yet.
     pub(super) async fn count_what_came_before(&self) -> Result<(), sql::Error> {
         let known = self.grids.current();
-        let mut is_reloaded = false;
+        let (mut is_reloaded, mut is_marked) = (false, false);
         for (model, known) in known.models() {
             for group in groups(model, known) {
                 if !self.is_settled(group.holds_from) {
+                    continue;
+                }
+                if self.is_counts_only(group.model) {
+                    // The values that came before are gone: the counts begin with the grid.
+                    self.mark_counted(&group).await?;
+                    is_marked = true;
                     continue;
                 }
                 if !is_reloaded {
@@ -40,7 +46,7 @@ impl Maker {
                 self.mark_counted(&group).await?;
             }
         }
-        if is_reloaded {
+        if is_reloaded || is_marked {
             self.grids.refresh().await?;
         }
         Ok(())
@@ -76,7 +82,7 @@ impl Maker {
             .map(|stored| StoredGrid { recounted_at: Some(now), ..(**stored).clone() })
             .collect();
         self.store.write_grids(&marked).await?;
-        tracing::info!(model = group.model, signals = marked.len(), "counted what came before the grids");
+        tracing::info!(model = group.model, signals = marked.len(), "what came before the grids is counted");
         Ok(())
     }
 }

@@ -61,6 +61,10 @@ impl Maker {
     /// Corrects what came late, where it has settled.
     pub(super) async fn correct_late(&self) -> Result<(), sql::Error> {
         for stray in self.late.all() {
+            if self.is_counts_only(&stray.model) {
+                self.late.remove(&stray);
+                continue;
+            }
             let now = self.clock.now();
             let settle = self.config.settle();
             let lately = Interval::new(now.saturating_sub(settle), now.saturating_add(MINUTE));

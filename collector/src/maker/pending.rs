@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use domain::contract::Contract;
+use domain::grid::{Bins, Edges};
 use domain::signal::is_duration;
 use domain::time::{Instant, Interval};
 
+use super::sample::Made;
 use crate::config;
+use crate::import::sample::Sample;
 use crate::known::Known;
 
 /// Signals of one model that wait at most. A sender of random names must not fill the memory; what is beyond waits
@@ -27,11 +31,16 @@ struct Waiting {
     signals: BTreeMap<String, Signal>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 struct Signal {
     values: u64,
     since: Instant,
+    /// The values themselves, where nothing else keeps them: of models whose values are only counted.
+    sample: Option<Sample>,
 }
+
+/// Signals of one model at most whose values are kept here: at the 5,000 values that make a grid, 40 MB.
+const MOST_SAMPLED: usize = 1_000;
 
 /// Signals of a model whose time has come.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,8 +65,34 @@ impl Pending {
             known.values += values;
             known.since = known.since.min(received_at);
         } else if waiting.signals.len() < MOST {
-            waiting.signals.insert(signal.to_owned(), Signal { values, since: received_at });
+            waiting.signals.insert(signal.to_owned(), Signal { values, since: received_at, sample: None });
         }
+    }
+
+    /// Keeps values of a signal that waits, until it has its grid.
+    pub fn add_sample(&self, model: &str, signal: &str, sample: Sample) {
+        let mut models = self.lock();
+        let Some(waiting) = models.get_mut(model) else { return };
+        let sampled = waiting.signals.values().filter(|signal| signal.sample.is_some()).count();
+        if let Some(signal) = waiting.signals.get_mut(signal)
+            && (signal.sample.is_some() || sampled < MOST_SAMPLED)
+        {
+            signal.sample.get_or_insert_default().absorb(sample);
+        }
+    }
+
+    /// The bins of due signals, made of the values that are kept here.
+    pub fn bins(&self, due: &Due, contract: &Contract) -> Vec<Made> {
+        let models = self.lock();
+        let made = due.signals.iter().filter_map(|signal| {
+            let sample = models.get(&due.model)?.signals.get(signal)?.sample.as_ref()?;
+            let bins = match is_duration(signal) {
+                true => Bins::Numbers(Edges::of_duration(&contract.duration_limits(signal))),
+                false => sample.bins()?,
+            };
+            Some(Made { model: due.model.clone(), signal: signal.clone(), bins, of: sample.values() })
+        });
+        made.collect()
     }
 
     /// Forgets signals that have a grid now.

@@ -2,6 +2,7 @@
 //! and lets the journal forget it. One batch at a time: what comes meanwhile waits on disk.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
@@ -9,7 +10,7 @@ use std::time::{Duration, Instant as Moment};
 use anyhow::Context as _;
 use domain::time::{Clock, DAY, Instant};
 use service::Context;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::event::{self, Lines};
@@ -67,8 +68,8 @@ struct Made {
     predictions: Vec<Prediction>,
     outcomes: Vec<Outcome>,
     rejections: Vec<Rejection>,
-    /// How many of the groups are in it.
-    groups: usize,
+    /// How many predictions there are up to the end of each of the groups that are in it.
+    ends: Vec<usize>,
 }
 
 /// Makes events of groups; a batch that is repeated is made again and is the same.
@@ -156,10 +157,12 @@ fn master(settings: &Settings, folder: &Path) -> anyhow::Result<Master> {
 
 impl Worker {
     /// Runs until `closing` is cancelled and everything whole is stored; halves stay in the journal. Begins when the
-    /// batches of an earlier process are `finished`: some of them may be this journal's, under the same tokens.
-    pub async fn run(mut self, finished: oneshot::Receiver<()>) {
+    /// batches of an earlier process are `finished`: some of them may be this journal's, under the same tokens; and when
+    /// it `is_told` what contracts say.
+    pub async fn run(mut self, finished: oneshot::Receiver<()>, mut is_told: watch::Receiver<bool>) {
+        let ready = async { (finished.await, is_told.wait_for(|told| *told).await.is_ok()) };
         tokio::select! {
-            _ = finished => {}
+            (_, is_told) = ready => if !is_told { return },
             () = self.closing.cancelled() => return,
         }
         if let Some(left) = self.left.take() {
@@ -245,16 +248,59 @@ impl Worker {
         let groups = self.ready.next_batch();
         let received_at = self.clock.now();
         let made = self.make(&groups, received_at, self.batch_rows).await;
-        let (now, later) = groups.split_at(made.groups);
+        let (groups, later) = groups.split_at(made.ends.len());
         self.ready.put_back(later);
+        let Some((groups, made)) = self.without_repeated(groups, received_at, made).await else {
+            return false;
+        };
+        if groups.is_empty() {
+            return true;
+        }
         let token = uuid::Uuid::now_v7().simple().to_string();
-        while let Err(error) = self.journal.begin(&token, received_at, now) {
+        while let Err(error) = self.journal.begin(&token, received_at, &groups) {
             tracing::warn!(%error, "the journal cannot be written; payloads wait");
             if !self.pause().await {
                 return false;
             }
         }
-        self.insert(&token, received_at, now, made).await
+        self.insert(&token, received_at, &groups, made).await
+    }
+
+    /// Leaves out inferences of which every event came before. Only here: what is written down as begun is stored as it
+    /// is, however often. `None` where the process is to end before that is told.
+    async fn without_repeated(
+        &mut self,
+        groups: &[Group<Place>],
+        received_at: Instant,
+        made: Made,
+    ) -> Option<(Vec<Group<Place>>, Made)> {
+        let came_before = self.intake.came_before(&made.predictions);
+        let is_new = made.has_new(&came_before);
+        if is_new.iter().all(|is_new| *is_new) {
+            return Some((groups.to_vec(), made));
+        }
+        let mut repeated = Vec::new();
+        for (is_new, range) in is_new.iter().zip(made.ranges()) {
+            if !is_new {
+                repeated.extend_from_slice(&made.predictions[range]);
+            }
+        }
+        let token = uuid::Uuid::now_v7().simple().to_string();
+        if let Err(error) = settled(self.intake.insert_duplicates(repeated, &token).await) {
+            tracing::warn!(%error, "repeated payloads are left to the next process");
+            self.ready.put_back(groups);
+            return None;
+        }
+        let (mut new, mut old) = (Vec::new(), Vec::new());
+        for (group, is_new) in groups.iter().zip(is_new) {
+            if is_new { new.push(*group) } else { old.push(*group) }
+        }
+        self.metrics.payloads("duplicate", old.len());
+        if let Err(error) = self.journal.leave_out(old.iter().flat_map(Group::parts)) {
+            tracing::warn!(%error, "a duplicate payload stays in the journal until the next start");
+        }
+        let made = self.make(&new, received_at, usize::MAX).await;
+        Some((new, made))
     }
 
     /// Makes events of the first of `groups`: of as many as give some `rows`.
@@ -302,7 +348,7 @@ impl Worker {
 
     async fn insert_once(&self, token: &str, made: Made) -> Result<(), IntakeError> {
         let Made { predictions, outcomes, rejections, .. } = made;
-        settled(self.intake.insert(predictions, token).await)?;
+        settled(self.intake.insert_whole(predictions, token).await)?;
         settled(self.intake.insert_outcomes(outcomes, token).await)?;
         settled(self.intake.insert_rejections(rejections, token).await)
     }
@@ -389,15 +435,30 @@ fn bytes(group: &Group<Place>) -> usize {
     group.parts().map(|place| place.bytes()).sum()
 }
 
+impl Made {
+    /// Which of the predictions belong to each group.
+    fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
+        let starts = std::iter::once(0).chain(self.ends.iter().copied());
+        starts.zip(&self.ends).map(|(start, end)| start..*end)
+    }
+
+    /// Which groups are not all repetition; a group without predictions is none.
+    fn has_new(&self, came_before: &[bool]) -> Vec<bool> {
+        self.ranges()
+            .map(|range| range.is_empty() || !came_before[range].iter().all(|known| *known))
+            .collect()
+    }
+}
+
 impl Maker {
     fn make(&self, groups: &[Group<Place>], received_at: Instant, rows: usize, names: &mut Names) -> Made {
         let mut made = Made::default();
         for group in groups {
-            if made.groups > 0 && made.predictions.len() + made.outcomes.len() >= rows {
+            if !made.ends.is_empty() && made.predictions.len() + made.outcomes.len() >= rows {
                 break;
             }
-            made.groups += 1;
             self.add(group, received_at, names, &mut made);
+            made.ends.push(made.predictions.len());
         }
         made
     }

@@ -4,6 +4,7 @@
 pub(super) mod answer;
 pub(super) mod auth;
 pub(super) mod body;
+mod contract;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,17 +13,19 @@ use axum::body::Body;
 use axum::extract::State;
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
-use axum::routing::post;
+use axum::routing::{get, post};
 use bytes::Bytes;
 use domain::time::{Clock, DAY, Instant};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use service::context::Contracts;
+use service::token::{Scope, Tokens};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tower::ServiceBuilder;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetRequestIdLayer};
 
 use self::answer::{Accepted, Refusal};
-use self::auth::{Allowed, Tokens};
-use crate::config::{Config, Limits, Scope};
+use self::auth::Allowed;
+use crate::config::{Config, Limits};
 use crate::decode::{self, Decoded, Names, Refused, Rules, Unreadable};
 use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
 use crate::intake::{Intake, off_the_runtime};
@@ -56,6 +59,9 @@ pub struct Http {
     pub(super) settings: crate::config::Payloads,
     /// Where events go instead, if Kafka is their log.
     gateway: Option<Gateway>,
+    contracts: Contracts,
+    /// Whether the contracts of the store were read: before that nobody knows what must not be kept.
+    is_told: watch::Receiver<bool>,
     /// Room for bodies, in KiB.
     pub(super) room: Arc<Semaphore>,
     /// Names learned from earlier requests; a request takes one and gives it back.
@@ -67,22 +73,24 @@ impl Http {
     /// Where a token's file cannot be read.
     pub fn new(
         config: &Config,
-        kept_days: u32,
-        clock: Clock,
+        context: &service::Context,
         queues: Queues,
         intake: Intake,
         payloads: Payloads,
+        is_told: watch::Receiver<bool>,
     ) -> anyhow::Result<Self> {
         Ok(Self {
             tokens: Tokens::read(&config.tokens)?,
             limits: config.limits.clone(),
-            kept_days,
-            clock,
+            kept_days: intake.store().config().retention.events_days,
+            clock: context.clock.clone(),
             queues,
             intake,
             payloads,
             settings: config.payloads.clone(),
             gateway: None,
+            contracts: context.contracts.clone(),
+            is_told,
             room: Arc::new(Semaphore::new(body::kib(config.limits.waiting_bytes) as usize)),
             names: Mutex::default(),
         })
@@ -98,8 +106,10 @@ impl Http {
             .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
             .layer(PropagateRequestIdLayer::x_request_id())
             .layer(CatchPanicLayer::new());
-        let own =
-            Router::new().route("/v1/predictions", post(predictions)).route("/v1/outcomes", post(outcomes));
+        let own = Router::new()
+            .route("/v1/predictions", post(predictions))
+            .route("/v1/outcomes", post(outcomes))
+            .route("/v1/models/{model}/contract", get(contract::get).put(contract::put));
         super::OVER_HTTP
             .iter()
             .fold(own, |router, routes| router.merge(routes()))
@@ -107,7 +117,7 @@ impl Http {
             .with_state(Arc::new(self))
     }
 
-    pub(super) fn rules(&self, allowed: Allowed, source: &str) -> Rules {
+    pub(super) fn rules(&self, allowed: &Allowed, source: &str) -> Rules {
         let now = self.clock.now();
         let kept = DAY * self.kept_days;
         Rules {
@@ -116,9 +126,20 @@ impl Http {
             // The tables begin with 1970.
             oldest: now.saturating_sub(kept).max(Instant::EPOCH),
             newest: now.saturating_add(self.limits.future()),
-            models: allowed.models,
+            models: allowed.models(),
             guards: self.intake.guards().current(),
         }
+    }
+
+    /// # Errors
+    /// Where nobody knows yet what must not be kept.
+    pub(super) fn knows_contracts(&self) -> Result<(), Refusal> {
+        if *self.is_told.borrow() { Ok(()) } else { Err(Refusal::away(std::time::Duration::ZERO)) }
+    }
+
+    /// Takes events out of the sender's quota.
+    pub(super) fn spend(&self, allowed: &Allowed, events: usize) -> Result<(), Refusal> {
+        allowed.spend(events).inspect_err(|_| self.intake.metrics().over_quota(allowed.name(), events))
     }
 
     pub(super) fn with_names<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
@@ -220,7 +241,7 @@ impl<B: Gather> Door<B> {
     }
 
     async fn accept(&self, http: &Arc<Http>, request: Request<Body>) -> Result<Accepted, Refusal> {
-        let allowed = http.tokens.check(request.headers(), self.scope)?;
+        let allowed = auth::check(&http.tokens, request.headers(), self.scope)?;
         // What cannot be stored soon is not even read: the sender keeps it.
         let log = http.gateway.as_ref().and_then(|gateway| Some((gateway, gateway.topic(self.kind)?)));
         match (&log, http.intake.store_health().away_for()) {
@@ -230,10 +251,11 @@ impl<B: Gather> Door<B> {
             (None, Some(away)) => return Err(Refusal::away(away)),
             _ => {}
         }
+        http.knows_contracts()?;
         let (parts, body) = request.into_parts();
         let form = body::Form::of(&parts.headers)?;
         let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
-        let rules = http.rules(allowed, SOURCE);
+        let rules = http.rules(&allowed, SOURCE);
         let work = {
             let (http, rules, decode) = (http.clone(), rules.clone(), self.decode);
             move || understand(&http, packed, form, &rules, decode)
@@ -241,6 +263,8 @@ impl<B: Gather> Door<B> {
         let (text, room, decoded) = work_where_it_fits(work).await?;
         match decoded {
             Ok(taken) => {
+                let events = taken.events.rows() + taken.refused.len();
+                http.spend(&allowed, events)?;
                 let Stored { accepted, refused } = match log {
                     None => self.store(http, &rules, taken, text.len(), Some(room)).await?,
                     Some(log) => {

@@ -155,10 +155,9 @@ async fn tokens_allow_what_their_scopes_and_models_say() {
     let token = |name: &str, scope: Scope, models: &[&str]| Token {
         name: name.to_owned(),
         token: Secret::new(name),
-        token_file: None,
         scopes: vec![scope],
         models: models.iter().map(|model| (*model).to_owned()).collect(),
-        in_url: false,
+        ..Token::default()
     };
     let tokens = vec![token("writer", Scope::Predictions, &["fraud"]), token("judge", Scope::Outcomes, &[])];
     let collector =
@@ -194,15 +193,15 @@ async fn a_full_collector_asks_its_senders_to_wait() {
     let batch = collector::config::Batch { age_ms: 1_000, ..Config::default().batch };
     let config = Config { limits, batch, ..Config::default() };
     let collector = Running::start_with(&store, config, BTreeMap::new()).await;
-    let body = events("full", 0..150);
-    let requests = (0..6).map(|_| collector.predictions(&body));
+    let bodies: Vec<Vec<Value>> = (0..7).map(|n| events("full", n * 150..(n + 1) * 150)).collect();
+    let requests = bodies[..6].iter().map(|body| collector.predictions(body));
     let answers = futures_util::future::join_all(requests).await;
     let (taken, full): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status == 200);
     assert!(!taken.is_empty() && !full.is_empty(), "{taken:?} {full:?}");
     assert!(full.iter().all(|answer| answer.status == 429 && answer.retry_after.is_some()), "{full:?}");
     let stored = text(&store, "SELECT count() FROM predictions").await;
     assert_eq!(stored, (taken.len() * 150).to_string());
-    assert_eq!(collector.predictions(&body).await.status, 200);
+    assert_eq!(collector.predictions(&bodies[6]).await.status, 200);
     collector.stop().await;
 }
 

@@ -226,10 +226,10 @@ async fn a_token_may_stand_in_the_address_where_it_is_meant_for_it() {
     let token = |name: &str, in_url| Token {
         name: name.to_owned(),
         token: Secret::new(name),
-        token_file: None,
         scopes: vec![Scope::Predictions],
         models: vec!["iris".to_owned()],
         in_url,
+        ..Token::default()
     };
     let tokens = vec![token("header", false), token("address", true)];
     let config = Config { tokens, ..impatient() };

@@ -9,13 +9,14 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
+use service::token::Scope;
 
 use super::{BadEvent, CloudEvent, Mode, read};
-use crate::config::Scope;
 use crate::decode::{self, Decoded, Framing, Refused, Rules, Unreadable};
 use crate::event::{Kind, Outcome, Prediction};
 use crate::payloads::{Part, Payload, event};
 use crate::sources::http::answer::{self, Accepted, Refusal};
+use crate::sources::http::auth::{self, Allowed};
 use crate::sources::http::body::{self, Packed, Packing};
 use crate::sources::http::{Http, OUTCOMES, PREDICTIONS};
 use crate::sources::{kserve, seldon};
@@ -51,14 +52,15 @@ async fn take(State(http): State<Arc<Http>>, request: Request<Body>) -> Response
 
 async fn accept(http: &Arc<Http>, request: Request<Body>) -> Result<Accepted, Refusal> {
     let (parts, body) = request.into_parts();
-    let check = |scope| http.tokens.check_with_url(&parts.headers, parts.uri.query(), scope);
-    let rules = http.rules(check(Scope::Predictions)?, SOURCE);
+    let check = |scope| auth::check_with_url(&http.tokens, &parts.headers, parts.uri.query(), scope);
+    let allowed = check(Scope::Predictions)?;
+    let rules = http.rules(&allowed, SOURCE);
     let may_send_outcomes = check(Scope::Outcomes).is_ok();
     let packing = Packing::of(&parts.headers)?;
     let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
     let sorting = {
         let (http, rules) = (http.clone(), rules.clone());
-        let sorter = Sorter { http, rules, may_send_outcomes };
+        let sorter = Sorter { http, rules, allowed, may_send_outcomes };
         tokio::task::spawn_blocking(move || sorter.take(packed, packing, &parts.headers))
     };
     let Taken { acknowledged, predictions, outcomes, mut refused, bytes } = match sorting.await {
@@ -97,6 +99,7 @@ type Decode<E> = fn(&[u8], Framing, &mut decode::Names, &Rules) -> Result<Decode
 struct Sorter {
     http: Arc<Http>,
     rules: Rules,
+    allowed: Allowed,
     may_send_outcomes: bool,
 }
 
@@ -108,6 +111,7 @@ impl Sorter {
         let bytes = unpacked.text.len();
         let events = read(Mode::of(headers), headers, unpacked.text, http.settings.payload_bytes);
         let events = events.map_err(|bad| Refusal::of(StatusCode::BAD_REQUEST, bad.to_string()))?;
+        self.spend(&events)?;
         let mut payloads = Vec::new();
         let mut taken = Taken {
             acknowledged: 0,
@@ -129,6 +133,19 @@ impl Sorter {
             Refusal::full()
         })?;
         Ok(taken)
+    }
+
+    /// Whether these events may be taken now: all, or none of them.
+    fn spend(&self, events: &[Result<CloudEvent, BadEvent>]) -> Result<(), Refusal> {
+        // Payloads can wait in the journal until it is known what must not be kept of them; others are decoded now.
+        if events.iter().flatten().any(|event| Part::of(&event.kind).is_none()) {
+            self.http.knows_contracts()?;
+        }
+        self.http.spend(&self.allowed, events.len()).inspect_err(|_| {
+            let payloads = events.iter().flatten().filter(|event| Part::of(&event.kind).is_some());
+            let model = |event| event::model(event, &self.http.settings).unwrap_or_default();
+            self.http.payloads.over_quota(payloads.map(model), self.rules.received_at);
+        })
     }
 
     fn sort(

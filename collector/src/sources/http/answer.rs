@@ -77,6 +77,21 @@ impl Refusal {
         Self { retry_after_s, ..Self::of(StatusCode::SERVICE_UNAVAILABLE, error) }
     }
 
+    /// The sender's quota is used up.
+    pub fn over_quota(wait: Duration) -> Self {
+        let seconds = (wait.as_secs_f64().ceil() as u64).max(1);
+        let error = format!("the token's quota is used up; send it again in {seconds} s");
+        Self { retry_after_s: Some(seconds), ..Self::of(StatusCode::TOO_MANY_REQUESTS, error) }
+    }
+
+    /// The store does not answer as it should.
+    pub fn store(error: &sql::Error) -> Self {
+        match error.is_transient() {
+            true => Self::away(Duration::ZERO),
+            false => Self::of(StatusCode::INTERNAL_SERVER_ERROR, format!("the store refuses: {error}")),
+        }
+    }
+
     /// The collector is a gateway, and Kafka does not take what it is given.
     pub fn not_logged(error: &NotLogged) -> Self {
         match error {
@@ -110,16 +125,18 @@ impl Refusal {
 pub fn response(outcome: Result<Accepted, Refusal>) -> Response {
     match outcome {
         Ok(accepted) => (accepted.status, Json(accepted)).into_response(),
-        Err(refusal) => {
-            let mut response = (refusal.status, Json(ErrorBody { error: refusal.error })).into_response();
-            let headers = response.headers_mut();
-            if let Some(seconds) = refusal.retry_after_s {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            if refusal.status == StatusCode::UNAUTHORIZED {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            response
-        }
+        Err(refusal) => refused(refusal),
     }
+}
+
+pub fn refused(refusal: Refusal) -> Response {
+    let mut response = (refusal.status, Json(ErrorBody { error: refusal.error })).into_response();
+    let headers = response.headers_mut();
+    if let Some(seconds) = refusal.retry_after_s {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if refusal.status == StatusCode::UNAUTHORIZED {
+        headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    response
 }

@@ -1,0 +1,258 @@
+//! Privacy, proven on everything that is left behind: no byte of a redacted value in any file, table, log or page.
+
+use std::path::Path;
+
+use collector::Config;
+use domain::contract::Contract;
+use serde_json::{Value, json};
+use tests::{Folder, Process, eventually, free_port, fresh_store, text};
+
+use crate::contracts::contracts;
+use crate::running::{Running, events};
+
+/// Every secret of the test begins with this; the control's is not redacted.
+const MARKER: &str = "xq7wmarker";
+const CONTROL: &str = "xq7wcontrol";
+
+fn system(folder: &Folder, ports: [u16; 4]) -> String {
+    let [collector, analyzer, alerter, pages] = ports;
+    format!(
+        r#"
+        data_dir = "{data}"
+        [collector]
+        listen = "127.0.0.1:{collector}"
+        [collector.privacy]
+        key = "0123456789abcdef0123456789abcdef"
+        [collector.grids]
+        values = 1
+        lead_ms = 2000
+        refresh_ms = 200
+        settle_ms = 500
+        [analyzer]
+        listen = "127.0.0.1:{analyzer}"
+        [alerter]
+        listen = "127.0.0.1:{alerter}"
+        [dashboards]
+        listen = "127.0.0.1:{pages}"
+        [telemetry]
+        log = "debug,hyper=info,h2=info"
+        [models.secret]
+        [models.secret.signals.ssn]
+        privacy_class = "personal"
+        [models.secret.privacy]
+        patterns = ["email"]
+        [models.secret.privacy.classes]
+        personal = "mask"
+        [models.secret.privacy.fields]
+        id = "hash"
+        error = "drop"
+        trace_id = "hash"
+        name = "hash"
+        note = "drop"
+        street = {{ truncate = 2 }}
+        friends = "hash"
+        address = "drop"
+        "tag.user" = "hash"
+        "prediction.text" = "mask"
+        "outcome.comment" = "hash"
+        "#,
+        data = folder.path().join("data").display()
+    )
+}
+
+fn secret_event(n: usize) -> Value {
+    let secret = |what: &str| format!("{MARKER}-{what}-{n}");
+    json!({
+        "id": secret("id"), "model": "secret", "error": secret("error"), "trace_id": secret("trace"),
+        "features": {
+            "ssn": secret("ssn"), "name": secret("name"), "note": secret("note"), "street": secret("street"),
+            "friends": [secret("friend"), "other"], "address": {"city": secret("city")},
+            "mail": format!("write to {MARKER}{n}@example.com"), "amount": n,
+        },
+        "prediction": {"text": secret("text"), "score": 0.5},
+        "tags": {"user": secret("user")},
+    })
+}
+
+/// Bodies that are refused, as a whole or in part, each with a secret in it.
+fn bad_bodies() -> Vec<String> {
+    let with = |field: &str, value: Value| {
+        let mut event = secret_event(0);
+        event[field] = value;
+        event.to_string()
+    };
+    vec![
+        with("timestamp", json!(format!("{MARKER}-timestamp"))),
+        with("feature_timestamps", json!({"ssn": format!("{MARKER}-age")})),
+        with("latency_ms", json!(format!("{MARKER}-latency"))),
+        with("features", json!(format!("{MARKER}-features"))),
+        format!("{{\"model\": \"secret\", \"features\": {{\"note\": \"{MARKER}-cut"),
+        format!("[{{\"model\": \"secret\", \"features\": {{\"note\": \"{MARKER}-array\"}}}}"),
+        format!("{MARKER} is no JSON"),
+    ]
+}
+
+/// The files below a folder that hold a text.
+fn files_with(folder: &Path, marker: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files_with(&path, marker));
+        } else if let Ok(bytes) = std::fs::read(&path)
+            && bytes.windows(marker.len()).any(|window| window == marker.as_bytes())
+        {
+            found.push(path.display().to_string());
+        }
+    }
+    found
+}
+
+struct Client {
+    http: reqwest::Client,
+    collector: String,
+    pages: String,
+}
+
+impl Client {
+    async fn send(&self, path: &str, body: String) -> (u16, String) {
+        let answer = self.http.post(format!("{}{path}", self.collector)).body(body).send().await;
+        let answer = answer.expect("an answer");
+        (answer.status().as_u16(), answer.text().await.expect("a text"))
+    }
+
+    async fn page(&self, path: &str) -> String {
+        let page = self.http.get(format!("{}{path}", self.pages)).send().await.expect("a page");
+        page.text().await.expect("a text")
+    }
+
+    /// What `leeway sql` would answer, of every table: which of them hold the text.
+    async fn tables_with(&self, store: &sql::Store, marker: &str) -> Vec<String> {
+        let names = text(
+            store,
+            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'",
+        );
+        let mut found = Vec::new();
+        for table in names.await.lines() {
+            let asked =
+                format!("SELECT count() FROM {table} WHERE position(toString(tuple(*)), '{marker}') > 0");
+            if text(store, &asked).await != "0" {
+                found.push(table.to_owned());
+            }
+        }
+        found
+    }
+}
+
+async fn started(folder: &Folder) -> (Process, Client, sql::Store) {
+    let ports: [u16; 4] = std::array::from_fn(|_| free_port());
+    let file = folder.path().join("leeway.toml");
+    std::fs::write(&file, system(folder, ports)).expect("written");
+    let process = Process::start(&["up"], &file, &folder.path().join("log"));
+    let client = Client {
+        http: service::http::client(tests::PATIENCE),
+        collector: format!("http://127.0.0.1:{}", ports[0]),
+        pages: format!("http://127.0.0.1:{}", ports[3]),
+    };
+    for url in [&client.collector, &client.pages] {
+        eventually("every role is ready", async || {
+            let answer = client.http.get(format!("{url}/readyz")).send().await;
+            answer.is_ok_and(|answer| answer.status().is_success())
+        })
+        .await;
+    }
+    let running = engine::running(&folder.path().join("data")).expect("the engine runs");
+    let config = sql::Config {
+        url: running.url,
+        user: running.user,
+        password: running.password,
+        embedded: true,
+        ..sql::Config::default()
+    };
+    (process, client, sql::Store::connect(&config).expect("a sound configuration"))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_byte_of_a_redacted_value_reaches_a_file_a_table_the_log_an_answer_or_a_page() {
+    let folder = Folder::new();
+    let (process, client, store) = started(&folder).await;
+    let body = json!((0..50).map(secret_event).collect::<Vec<_>>()).to_string();
+    let (status, answer) = client.send("/v1/predictions", body).await;
+    assert_eq!((status, answer.contains("\"accepted\":50")), (200, true), "{answer}");
+    for bad in bad_bodies() {
+        let (status, answer) = client.send("/v1/predictions", bad).await;
+        assert_eq!((status, answer.contains(MARKER)), (400, false), "{answer}");
+    }
+    let outcome = json!({
+        "id": format!("{MARKER}-id-7"), "model": "secret",
+        "outcome": {"comment": format!("{MARKER}-comment"), "late": true},
+    });
+    assert_eq!(client.send("/v1/outcomes", outcome.to_string()).await.0, 200);
+    // The control says that the search would find what is there.
+    let control = json!({"id": format!("{CONTROL}-id"), "model": "open", "features": {"name": CONTROL}});
+    assert_eq!(client.send("/v1/predictions", control.to_string()).await.0, 200);
+    eventually("grids are made of what is left", async || {
+        text(
+            &store,
+            "SELECT count() > 5 FROM grids FINAL WHERE model = 'secret' AND recounted_at IS NOT NULL",
+        )
+        .await
+            == "1"
+    })
+    .await;
+
+    let joined = "SELECT count() FROM outcomes INNER JOIN predictions USING (model, id)";
+    assert_eq!(text(&store, joined).await, "1", "the outcome finds its prediction by the hash");
+    for path in [
+        "/",
+        "/incidents",
+        "/changes",
+        "/deliveries",
+        "/models/secret/production",
+        "/models/secret/production?format=json",
+        "/models/secret/production/signals/feature.name",
+        "/models/secret/production/signals/feature.street?format=json",
+    ] {
+        let page = client.page(path).await;
+        assert!(!page.contains(MARKER), "{path} shows a secret");
+    }
+    let metrics = client.http.get(format!("{}/metrics", client.collector)).send().await.expect("metrics");
+    let metrics = metrics.text().await.expect("a text");
+    assert!(!metrics.contains(MARKER) && metrics.contains("leeway_collector_skew_seconds"), "{metrics}");
+
+    assert_eq!(client.tables_with(&store, MARKER).await, [] as [&str; 0]);
+    assert!(client.tables_with(&store, CONTROL).await.contains(&"predictions".to_owned()));
+    process.terminate().await;
+    assert_eq!(files_with(folder.path(), MARKER), [] as [&str; 0]);
+    assert!(!files_with(folder.path(), CONTROL).is_empty(), "the search finds what was kept");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_model_that_is_counts_only_bins_are_kept_and_no_value() {
+    let store = fresh_store().await;
+    let grids = collector::config::Grids {
+        values: 100,
+        lead_ms: 1_500,
+        refresh_ms: 100,
+        settle_ms: 300,
+        ..Config::default().grids
+    };
+    let counted: std::collections::BTreeMap<String, Contract> = contracts("[privacy]\ncounts_only = true");
+    let config = Config { grids, ..Config::default() };
+    let collector = Running::start_with(&store, config, counted).await;
+    assert_eq!(collector.predictions(&events("fraud", 0..400)).await.status, 200);
+    eventually("the grids are made of what was in memory", async || {
+        text(&store, "SELECT countIf(signal IN ('feature.amount', 'feature.country')) FROM grids FINAL WHERE recounted_at IS NOT NULL").await == "2"
+    })
+    .await;
+    assert_eq!(collector.predictions(&events("fraud", 400..1_000)).await.status, 200);
+
+    let kept = "SELECT count(), countIf(empty(numbers) AND empty(categories) AND empty(tags) AND id != ''), uniqExact(id) FROM predictions";
+    assert_eq!(text(&store, kept).await, "1000\t1000\t1000");
+    let amounts = (400..1_000).filter(|n| n % 7 != 0).count();
+    let bins = "SELECT sum(n), sumIf(n, bin >= 3) FROM signal_minutes WHERE signal = 'feature.amount' AND segment = ''";
+    assert_eq!(text(&store, bins).await, format!("600\t{amounts}"), "what came before the grid is in no bin");
+    let moments = "SELECT sum(n) FROM signal_moments WHERE signal = 'feature.amount' AND segment = ''";
+    assert_eq!(text(&store, moments).await, (0..1_000).filter(|n| n % 7 != 0).count().to_string());
+    collector.stop().await;
+}

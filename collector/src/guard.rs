@@ -200,6 +200,11 @@ impl Guards {
         if self.keeps_payload(model) { cut_payload(payload) } else { String::new() }
     }
 
+    /// The id that a sender gave to a refused event, as far as it may be told.
+    pub fn told_id<'a>(&self, model: &str, id: &'a str) -> &'a str {
+        if self.keeps_payload(model) { id } else { "…" }
+    }
+
     /// What is wrong with an event, as it may be told and kept: what a reason quotes may be a value.
     pub fn told(&self, model: &str, reason: String) -> String {
         if self.keeps_payload(model) { reason } else { without_quotes(&reason) }

@@ -5,6 +5,8 @@
 mod cloudevents;
 #[path = "payloads/crashes.rs"]
 mod crashes;
+#[path = "payloads/guarded.rs"]
+mod guarded;
 #[path = "payloads/kserve.rs"]
 mod kserve;
 #[path = "collector/running.rs"]

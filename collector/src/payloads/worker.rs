@@ -513,7 +513,11 @@ impl Maker {
         };
         match refused {
             Ok(refused) => made.rejections.extend(refused.iter().map(|refused| Rejection {
-                position: format!("{} row {}", first.event.id, refused.index),
+                position: format!(
+                    "{} row {}",
+                    rules.guards.told_id(&refused.model, &first.event.id),
+                    refused.index
+                ),
                 ..refused.rejection(kind, rules)
             })),
             Err(unreadable) => {
@@ -532,7 +536,7 @@ impl Maker {
             received_at: rules.received_at,
             kind: if group.feedback.is_some() { Kind::Outcome } else { Kind::Prediction },
             source: SOURCE.to_owned(),
-            position: first.event.id.clone(),
+            position: rules.guards.told_id(&model, &first.event.id).to_owned(),
             field: wrong.field.clone(),
             reason: rules.guards.told(&model, wrong.problem.clone()),
             payload: rules.guards.kept_payload(&model, &data),

@@ -86,20 +86,21 @@ async fn an_event_is_stored_as_it_was_sent() {
 async fn bodies_come_as_object_array_or_lines_plain_or_packed() {
     let store = fresh_store().await;
     let collector = Running::start(&store).await;
-    let lines: String = (0..50).map(|n| format!("{}\n", event("packed", n))).collect();
+    // Each has events of its own: those of another request would be taken for repetitions.
+    let lines = |model: &str| -> String { (0..50).map(|n| format!("{}\n", event(model, n))).collect() };
     let gzip = {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
-        encoder.write_all(lines.as_bytes()).expect("packed");
+        encoder.write_all(lines("gzip").as_bytes()).expect("packed");
         encoder.finish().expect("packed")
     };
-    let zstd = zstd::encode_all(lines.as_bytes(), 1).expect("packed");
+    let zstd = zstd::encode_all(lines("zstd").as_bytes(), 1).expect("packed");
     let post = |model: &str| collector.post("/v1/predictions").header("x-request-id", format!("id-{model}"));
     let ndjson = |request: reqwest::RequestBuilder| request.header("content-type", "application/x-ndjson");
     let requests = [
         post("one").json(&event("one", 0)),
         post("array").json(&events("array", 0..50)),
-        ndjson(post("lines")).body(lines.clone()),
-        post("unstated").body(lines),
+        ndjson(post("lines")).body(lines("lines")),
+        post("unstated").body(lines("unstated")),
         ndjson(post("gzip")).header("content-encoding", "gzip").body(gzip),
         ndjson(post("zstd")).header("content-encoding", "zstd").body(zstd),
     ];

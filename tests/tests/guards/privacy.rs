@@ -121,6 +121,16 @@ impl Client {
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
+    /// One side of an inference, as a model server logs it.
+    async fn log(&self, id: &str, part: &str, body: Value) {
+        let request = self.http.post(format!("{}/v1/kserve", self.collector)).header("ce-specversion", "1.0");
+        let request = request.header("ce-id", id).header("ce-source", "s");
+        let request = request.header("ce-type", format!("org.kubeflow.serving.inference.{part}"));
+        let request = request.header("ce-inferenceservicename", "secret").header("ce-endpoint", "default");
+        let answer = request.body(body.to_string()).send().await.expect("an answer");
+        assert!(answer.status().is_success(), "{answer:?}");
+    }
+
     async fn page(&self, path: &str) -> String {
         let page = self.http.get(format!("{}{path}", self.pages)).send().await.expect("a page");
         page.text().await.expect("a text")
@@ -188,6 +198,18 @@ async fn no_byte_of_a_redacted_value_reaches_a_file_a_table_the_log_an_answer_or
         "outcome": {"comment": format!("{MARKER}-comment"), "late": true},
     });
     assert_eq!(client.send("/v1/outcomes", outcome.to_string()).await.0, 200);
+    let id = format!("{MARKER}-logged");
+    let tensor = |name: &str| json!({"name": name, "shape": [1], "datatype": "BYTES", "data": [format!("{MARKER}-{name}")]});
+    client.log(&id, "request", json!({"inputs": [tensor("ssn"), tensor("note"), tensor("street")]})).await;
+    client.log(&id, "response", json!({"outputs": [tensor("text")]})).await;
+    let bad = format!("{MARKER}-bad");
+    client.log(&bad, "request", json!({"inputs": format!("{MARKER}-inputs")})).await;
+    client.log(&bad, "response", json!({"outputs": [tensor("text")]})).await;
+    eventually("the payloads are stored or refused", async || {
+        text(&store, "SELECT count() FROM predictions WHERE source = 'payloads'").await == "1"
+            && text(&store, "SELECT count() FROM rejected_events WHERE source = 'payloads'").await == "1"
+    })
+    .await;
     // The control says that the search would find what is there.
     let control = json!({"id": format!("{CONTROL}-id"), "model": "open", "features": {"name": CONTROL}});
     assert_eq!(client.send("/v1/predictions", control.to_string()).await.0, 200);

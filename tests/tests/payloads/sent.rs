@@ -24,8 +24,19 @@ pub fn kserve(
     part: &str,
     body: impl Into<reqwest::Body>,
 ) -> reqwest::RequestBuilder {
+    kserve_at("/v1/kserve", collector, id, part, body)
+}
+
+/// The same to another address.
+pub fn kserve_at(
+    path: &str,
+    collector: &Running,
+    id: &str,
+    part: &str,
+    body: impl Into<reqwest::Body>,
+) -> reqwest::RequestBuilder {
     collector
-        .post("/v1/kserve")
+        .post(path)
         .header("ce-specversion", "1.0")
         .header("ce-id", id)
         .header("ce-source", "http://localhost:9081/")

@@ -63,6 +63,7 @@ async fn whatever_is_killed_every_acknowledged_payload_is_stored_once() {
         let spool = collector.crash();
         collector = Running::start_on(&store, Config::default(), BTreeMap::new(), spool).await;
     }
+    eventually("the engine is back", async || store.ping().await.is_ok()).await;
     let expected = taken.len() * 3;
     eventually("all are stored", async || {
         text(&store, "SELECT uniqExact(id) FROM predictions").await == expected.to_string()

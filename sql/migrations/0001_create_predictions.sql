@@ -1,4 +1,5 @@
 -- An event as it came: one row a prediction. Kept for drill-down, exact answers and recounts.
+-- The id is not a part of the order: no question is answered by it, and it made a third of an insert's work (decision 12).
 CREATE TABLE IF NOT EXISTS {table:predictions}
 (
     id String CODEC(ZSTD(1)),
@@ -18,6 +19,6 @@ CREATE TABLE IF NOT EXISTS {table:predictions}
 )
 ENGINE = {engine:MergeTree}
 PARTITION BY toYYYYMM(timestamp)
-ORDER BY (model, environment, timestamp, id)
+ORDER BY (model, environment, timestamp)
 TTL toDateTime(received_at) + toIntervalDay({retention:events_days})
 SETTINGS {deduplication}

@@ -7,6 +7,7 @@
 pub mod config;
 pub mod error;
 pub mod migrate;
+mod narrow;
 pub mod store;
 
 pub mod actions;

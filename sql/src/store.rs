@@ -124,15 +124,16 @@ impl Store {
     }
 }
 
-/// A record batch as the bytes that travel.
+/// A record batch as the bytes that travel; keys of dictionaries are as narrow as they can be.
 ///
 /// # Errors
 /// Where the batch cannot be written, which its schema rules out.
 pub fn arrow_stream(batch: &RecordBatch) -> Result<Bytes, Error> {
-    let mut buffer = Vec::with_capacity(batch.get_array_memory_size() + 4_096);
     let problem = |error: arrow::error::ArrowError| Error::Refused { code: 0, message: error.to_string() };
+    let batch = crate::narrow::narrowed(batch).map_err(problem)?;
+    let mut buffer = Vec::with_capacity(batch.get_array_memory_size() + 4_096);
     let mut writer = StreamWriter::try_new(&mut buffer, &batch.schema()).map_err(problem)?;
-    writer.write(batch).and_then(|()| writer.finish()).map_err(problem)?;
+    writer.write(&batch).and_then(|()| writer.finish()).map_err(problem)?;
     drop(writer);
     Ok(buffer.into())
 }

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use arrow::array::{AsArray, RecordBatch, StringArray};
-use arrow::datatypes::{Int32Type, TimestampMillisecondType};
+use arrow::array::{AsArray, RecordBatch};
+use arrow::datatypes::TimestampMillisecondType;
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use domain::time::{Instant, Interval};
@@ -42,20 +42,13 @@ pub fn spans(stream: &[u8]) -> Result<Vec<Span>, ArrowError> {
     let mut by_model: BTreeMap<String, Vec<(Instant, Instant)>> = BTreeMap::new();
     for batch in StreamReader::try_new(stream, None)? {
         let batch = batch?;
-        let column = |name: &str| {
-            let missing =
-                || ArrowError::SchemaError(format!("a batch in the spool has no column \"{name}\""));
-            batch.column_by_name(name).ok_or_else(missing)
-        };
-        let models = column("model")?.as_dictionary_opt::<Int32Type>();
-        let models = models.and_then(|models| models.downcast_dict::<StringArray>());
-        let (Some(models), timestamps, received) =
-            (models, millis(&batch, "timestamp"), millis(&batch, "received_at"))
-        else {
+        let (models, timestamps, received) =
+            (texts(&batch, "model"), millis(&batch, "timestamp"), millis(&batch, "received_at"));
+        if [models.len(), timestamps.len(), received.len()] != [batch.num_rows(); 3] {
             return Err(ArrowError::SchemaError("a batch in the spool has another schema".to_owned()));
-        };
+        }
         for (model, at) in models.into_iter().zip(timestamps.into_iter().zip(received)) {
-            by_model.entry(model.unwrap_or_default().to_owned()).or_default().push(at);
+            by_model.entry(model).or_default().push(at);
         }
     }
     Ok(by_model.into_iter().map(|(model, events)| Span::of(&model, events.into_iter())).collect())
@@ -86,13 +79,12 @@ pub fn identities(stream: &[u8]) -> Result<Vec<Identity>, ArrowError> {
     Ok(all)
 }
 
-/// The texts of a column with a dictionary.
+/// The texts of a column with a dictionary, whatever the width of its keys; none where it is no such column.
 fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
-    let column = batch.column_by_name(name).and_then(|column| column.as_dictionary_opt::<Int32Type>());
-    let texts = column.and_then(|column| column.downcast_dict::<StringArray>());
-    let texts =
-        texts.map(|texts| texts.into_iter().map(|text| text.unwrap_or_default().to_owned()).collect());
-    texts.unwrap_or_default()
+    let column = batch.column_by_name(name).and_then(|column| column.as_any_dictionary_opt());
+    let Some(column) = column.filter(|column| !column.values().is_empty()) else { return Vec::new() };
+    let Some(texts) = column.values().as_string_opt::<i32>() else { return Vec::new() };
+    column.normalized_keys().into_iter().map(|key| texts.value(key).to_owned()).collect()
 }
 
 fn millis(batch: &RecordBatch, name: &str) -> Vec<Instant> {

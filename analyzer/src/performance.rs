@@ -3,15 +3,19 @@
 //! Everything is made of sums that add up over time: predictions and outcomes by score, or powers of the error. So an
 //! hour, a day and a baseline are the same computation.
 
+mod classes;
 mod estimate;
+mod fairness;
 mod realised;
 
+pub use classes::{Chance, ClassEstimator};
 pub use estimate::Estimator;
-pub use realised::{Measured, Realised, Sums};
+pub use fairness::{Group, gaps, groups};
+pub use realised::{Measured, Realised, Step, Sums, shown};
 
 use std::collections::BTreeMap;
 
-use domain::contract::Contract;
+use domain::contract::{Contract, Ranking};
 use domain::evaluation::Monitor;
 use domain::signal::{OUTCOME, PREDICTION, short_name};
 use sql::performance::OutcomeKind;
@@ -32,6 +36,9 @@ pub struct Task {
     pub outcome: String,
     pub kind: Kind,
     pub decision: Decision,
+    pub ranking: Ranking,
+    /// Of each class, where the prediction is one of several and tells them.
+    pub chances: Vec<Chance>,
 }
 
 /// From which score on a prediction is a yes, and what decisions are worth.
@@ -64,16 +71,33 @@ pub enum Kind {
     Regression,
     /// A category against a category.
     Categories,
+    /// A ranked list against what was wanted of it.
+    Lists,
 }
+
+/// What the number of items is called that an outcome's list held.
+const LENGTH: &str = ".length";
 
 /// What is known of the prediction's values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Output {
     Number { least: f64, greatest: f64 },
     Category,
+    List,
 }
 
 impl Task {
+    pub fn new(prediction: &str, outcome: &str, kind: Kind, contract: &Contract) -> Self {
+        Self {
+            prediction: prediction.to_owned(),
+            outcome: outcome.to_owned(),
+            kind,
+            decision: Decision::of(contract),
+            ranking: contract.ranking,
+            chances: Vec::new(),
+        }
+    }
+
     /// The outcome that is named as the prediction is, else the only one of the right kind, else the first; `None`
     /// where no outcome fits.
     pub fn of(
@@ -88,20 +112,22 @@ impl Task {
             }
             Output::Number { .. } => outcome.is_number.then_some(Kind::Regression),
             Output::Category => (!outcome.is_number).then_some(Kind::Categories),
+            // What was wanted is one item, or a list, which has a length.
+            Output::List => (!outcome.is_number || outcome.name.ends_with(LENGTH)).then_some(Kind::Lists),
         };
         let namesake = format!("{OUTCOME}{}", prediction.strip_prefix(PREDICTION).unwrap_or(prediction));
         let mut fitting: Vec<(&OutcomeKind, Kind)> =
             outcomes.iter().filter_map(|outcome| Some((outcome, kind_of(outcome)?))).collect();
         fitting.sort_by(|(one, _), (other, _)| {
-            (one.name != namesake, &one.name).cmp(&(other.name != namesake, &other.name))
+            let is_other = |name: &str| name.strip_suffix(LENGTH).unwrap_or(name) != namesake;
+            (is_other(&one.name), &one.name).cmp(&(is_other(&other.name), &other.name))
         });
         let (outcome, kind) = fitting.first()?;
-        Some(Self {
-            prediction: prediction.to_owned(),
-            outcome: outcome.name.clone(),
-            kind: *kind,
-            decision: Decision::of(contract),
-        })
+        let name = match kind {
+            Kind::Lists => outcome.name.strip_suffix(LENGTH).unwrap_or(&outcome.name),
+            _ => &outcome.name,
+        };
+        Some(Self::new(prediction, name, *kind, contract))
     }
 }
 
@@ -128,7 +154,10 @@ fn losses(kind: Kind) -> &'static [Loss] {
     const BINARY: &[Loss] = &[loss("auc", "auc_fall", true, true), loss("brier", "brier_rise", false, false)];
     const REGRESSION: &[Loss] = &[loss("mae", "mae_rise", false, true)];
     const CATEGORIES: &[Loss] = &[loss("accuracy", "accuracy_fall", true, true)];
+    const LISTS: &[Loss] =
+        &[loss("ndcg", "ndcg_fall", true, true), loss("hit_rate", "hit_rate_fall", true, false)];
     match kind {
+        Kind::Lists => LISTS,
         Kind::Binary => BINARY,
         Kind::Regression => REGRESSION,
         Kind::Categories => CATEGORIES,
@@ -200,7 +229,7 @@ impl Judging<'_> {
         let worse = worse(loss, &usual.baseline, window);
         let found = worse.unwrap_or(nothing);
         let floor = match loss.metric {
-            "auc" | "accuracy" => config.floors.auc,
+            "auc" | "accuracy" | "ndcg" | "hit_rate" => config.floors.auc,
             metric => {
                 config.floors.error_rise * usual.baseline.metric(metric).map_or(1.0, |it| it.value.abs())
             }
@@ -297,6 +326,7 @@ mod tests {
         ScoreCell {
             at: Instant::EPOCH,
             version: String::new(),
+            part: String::new(),
             mean_score,
             predictions: negatives + positives,
             negatives,
@@ -320,6 +350,12 @@ mod tests {
         let task = Task::of("prediction.value", price, &outcomes, &Contract::default()).expect("an outcome");
         assert_eq!((task.outcome.as_str(), task.kind), ("outcome.delay", Kind::Regression));
         assert_eq!(Task::of("prediction.decision", Output::Category, &outcomes, &Contract::default()), None);
+        let outcomes = [kind("outcome.chosen.B7", true, true), kind("outcome.chosen.length", true, false)];
+        let task = Task::of("prediction.items", Output::List, &outcomes, &Contract::default());
+        assert_eq!(
+            task.map(|task| (task.outcome, task.kind)),
+            Some(("outcome.chosen".to_owned(), Kind::Lists))
+        );
     }
 
     #[test]
@@ -329,12 +365,7 @@ mod tests {
             ([cell(0.2, 800, 100), cell(0.8, 100, 400)], [cell(0.2, 500, 300), cell(0.8, 400, 250)]);
         let usual = Usual { baseline: Realised::of_scores(good.iter(), decision), healthy: BTreeMap::new() };
         let window = Realised::of_scores(bad.iter(), decision);
-        let task = Task {
-            prediction: "prediction.score".to_owned(),
-            outcome: "outcome.late".to_owned(),
-            kind: Kind::Binary,
-            decision,
-        };
+        let task = Task::new("prediction.score", "outcome.late", Kind::Binary, &Contract::default());
         let limits = Limits::shared_over(&Config::default(), 20, Duration::from_secs(3_600));
         let config = Config::default();
         let judging =
@@ -353,12 +384,7 @@ mod tests {
         let windows: Vec<Realised> = (0..90).map(|n| day(980 - 12 * (n % 7))).collect();
         let labelled = windows.iter().map(|window| window.labelled).sum();
         let baseline = Realised { predictions: 90_000, labelled, metrics: Vec::new() };
-        let task = Task {
-            prediction: "prediction.score".to_owned(),
-            outcome: "outcome.late".to_owned(),
-            kind: Kind::Binary,
-            decision: Decision::of(&Contract::default()),
-        };
+        let task = Task::new("prediction.score", "outcome.late", Kind::Binary, &Contract::default());
         let limits = Limits::shared_over(&Config::default(), 20, domain::time::DAY);
         let bad_day = day(910);
         let beyond = |usual: &Usual, window: &Realised| {

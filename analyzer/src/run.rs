@@ -11,6 +11,7 @@ mod late;
 mod metrics;
 mod objectives;
 mod past;
+mod performance_hours;
 mod reading;
 mod replay;
 mod trend;
@@ -31,8 +32,8 @@ use sql::evaluations::ModelSeen;
 use crate::config::Config;
 use causes::Causes;
 use heartbeat::Heartbeat;
-use labels::Hours;
 use metrics::Metrics;
+use performance_hours::Hours;
 use trend::Trends;
 use watch::{Identity, WatchRun};
 

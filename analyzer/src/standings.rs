@@ -55,7 +55,10 @@ impl Standings {
         for finding in findings {
             let key = finding.key();
             let is_open = open.remove(&key);
-            let is_told = finding.is_enough || matches!(finding.monitor, Monitor::Drift | Monitor::Traffic);
+            // Rows of performance also say how far outcomes were followed, past a window without any.
+            let is_always =
+                matches!(finding.monitor, Monitor::Drift | Monitor::Traffic | Monitor::Performance);
+            let is_told = finding.is_enough || is_always;
             if !is_open && (finding.is_quiet || !is_told) {
                 continue;
             }

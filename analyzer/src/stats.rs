@@ -15,6 +15,7 @@ pub mod control;
 pub mod counts;
 pub mod discrete;
 pub mod estimated;
+pub mod estimated_classes;
 pub mod fairness;
 pub mod groups;
 pub mod histogram;

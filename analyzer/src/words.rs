@@ -94,6 +94,8 @@ pub fn metric(name: &str) -> &str {
         "brier" => "Brier score",
         "mae" => "mean absolute error",
         "rmse" => "root mean squared error",
+        "ndcg" => "NDCG",
+        "hit_rate" => "hit rate",
         other => other,
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! A model needs none: every field has a default, and a model that nobody described is watched all the same.
 
+pub mod judged;
 pub mod privacy;
 pub mod signal;
 
@@ -16,6 +17,7 @@ use crate::objective::{self, PERIOD_DAYS};
 use crate::signal::{PREDICTION, Role, role};
 use crate::time::{DAY, HOUR, Instant};
 use crate::window::Schedule;
+pub use judged::{Fairness, Ranking};
 pub use privacy::{Action, Pattern, Privacy};
 use signal::TERMS;
 pub use signal::{Criticality, SignalTerms, SignalType};
@@ -64,6 +66,8 @@ pub struct Contract {
     pub watches: Vec<Watch>,
     /// What a score decides and what that is worth; without it one half decides, and nothing is said of worth.
     pub decision: Option<Decision>,
+    pub fairness: Fairness,
+    pub ranking: Ranking,
     /// A note that the pages show beside the model's name, such as what its data are.
     pub note: String,
     /// How many pages a month chance may cause; the analyzer's own figure where none is stated.
@@ -397,6 +401,8 @@ impl Contract {
                 );
             }
         }
+        self.fairness.check(model)?;
+        self.ranking.check(model)?;
         self.check_terms(model)?;
         self.check_watches(model)
     }

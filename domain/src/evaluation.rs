@@ -33,6 +33,8 @@ pub enum Monitor {
     Latency,
     /// Realised performance against the baseline's.
     Performance,
+    /// How far a group is from all others, against what the contract allows.
+    Fairness,
     /// What moves slowly, by the day: a mean, a missing share, performance, the distance from the baseline.
     Trend,
     /// Leeway's own analyzer: how far it is behind.
@@ -44,7 +46,7 @@ pub enum Monitor {
 }
 
 impl Monitor {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::Drift,
         Self::Missing,
         Self::Invalid,
@@ -55,6 +57,7 @@ impl Monitor {
         Self::Errors,
         Self::Latency,
         Self::Performance,
+        Self::Fairness,
         Self::Trend,
         Self::Analyzer,
         Self::Freshness,
@@ -73,6 +76,7 @@ impl Monitor {
             Self::Errors => "errors",
             Self::Latency => "latency",
             Self::Performance => "performance",
+            Self::Fairness => "fairness",
             Self::Trend => "trend",
             Self::Analyzer => "analyzer",
             Self::Freshness => "freshness",
@@ -161,9 +165,12 @@ impl Severity {
             | Monitor::Analyzer => true,
             Monitor::Drift => role(signal) == Role::Prediction && basis != Basis::Assumed,
             Monitor::Missing | Monitor::Invalid => value > 0.5 && role(signal) != Role::Attribution,
-            Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::SlowBurn | Monitor::Trend => {
-                false
-            }
+            Monitor::Unseen
+            | Monitor::Traffic
+            | Monitor::Staleness
+            | Monitor::SlowBurn
+            | Monitor::Fairness
+            | Monitor::Trend => false,
         };
         if page { Self::Page } else { Self::Ticket }
     }
@@ -206,7 +213,7 @@ impl Cause {
             Monitor::Silence | Monitor::Traffic => Self::Traffic,
             Monitor::Staleness | Monitor::Freshness => Self::Staleness,
             Monitor::Errors | Monitor::Latency | Monitor::SlowBurn => Self::Service,
-            Monitor::Performance => Self::Performance,
+            Monitor::Performance | Monitor::Fairness => Self::Performance,
             Monitor::Trend => Self::Trend,
             Monitor::Analyzer => Self::Leeway,
         }

@@ -6,5 +6,5 @@ FROM evaluations FINAL
 WHERE model = {model:String} AND environment = {environment:String} AND watch = {watch:String}
     AND window_end > fromUnixTimestamp64Milli({after:Int64}, 'UTC')
     AND window_end <= fromUnixTimestamp64Milli({until:Int64}, 'UTC')
-    AND (monitor = 'performance' OR startsWith(signal, 'outcome.')) = {performance:UInt8}
+    AND (monitor IN ('performance', 'fairness') OR startsWith(signal, 'outcome.')) = {performance:UInt8}
 ORDER BY window_end

@@ -2,4 +2,4 @@
 SELECT toUInt64(count()) AS rows, max(window_end) AS until
 FROM evaluations
 WHERE model = {model:String} AND environment = {environment:String} AND watch = {watch:String}
-    AND (monitor = 'performance' OR startsWith(signal, 'outcome.')) = {performance:UInt8}
+    AND (monitor IN ('performance', 'fairness') OR startsWith(signal, 'outcome.')) = {performance:UInt8}

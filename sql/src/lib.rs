@@ -32,6 +32,7 @@ pub mod objectives;
 pub mod outcomes;
 pub mod pages;
 pub mod performance;
+pub mod predicted;
 pub mod recount;
 pub mod rejected_events;
 

@@ -35,6 +35,8 @@ pub struct Labels {
     pub step_s: u32,
     pub prediction: String,
     pub outcome: String,
+    /// Told apart by its values: a feature's name (`origin`) or a tag's (`tag.region`); empty for all together.
+    pub dimension: String,
 }
 
 /// Predictions of about one score in one step.
@@ -42,6 +44,8 @@ pub struct Labels {
 pub struct ScoreCell {
     pub at: Instant,
     pub version: String,
+    /// The value of the dimension that was asked for; empty where it is missing, or none was.
+    pub part: String,
     pub mean_score: f64,
     pub predictions: u64,
     pub negatives: u64,
@@ -68,6 +72,8 @@ pub struct ErrorSums {
 #[derive(Clone, Debug, PartialEq)]
 pub struct PerformanceHour {
     pub version: String,
+    /// Empty for all predictions, `sex=F` for a group, `sex` for what lies between the groups.
+    pub segment: String,
     pub hour: Instant,
     pub metric: &'static str,
     pub value: f64,
@@ -88,6 +94,7 @@ struct KindRow {
 struct CellRow {
     at: i64,
     version: String,
+    part: String,
     mean_score: f64,
     predictions: u64,
     negatives: u64,
@@ -162,7 +169,7 @@ impl Store {
         Ok(Instant::from_millis(latest))
     }
 
-    fn labels(&self, text: &str, labels: &Labels) -> Query {
+    pub(crate) fn labels(&self, text: &str, labels: &Labels) -> Query {
         let step_s = if labels.step_s == 0 { i32::MAX as u32 } else { labels.step_s };
         self.query(text)
             .param("model", &labels.model)
@@ -174,13 +181,15 @@ impl Store {
             .param("outcome", &labels.outcome)
     }
 
-    /// For scores whose outcome is yes or no: how many of each, in the order of time, version and score.
+    /// For scores whose outcome is yes or no: how many of each, in the order of time, version, group and score.
     pub async fn labelled_scores(&self, labels: &Labels) -> Result<Vec<ScoreCell>, Error> {
         let query = self.labels(include_str!("../queries/labelled_scores.sql"), labels);
+        let query = query.param("dimension", &labels.dimension);
         let rows: Vec<CellRow> = query.fetch_all().await?;
         let cell = |row: CellRow| ScoreCell {
             at: Instant::from_seconds(row.at),
             version: row.version,
+            part: row.part,
             mean_score: row.mean_score,
             predictions: row.predictions,
             negatives: row.negatives,
@@ -225,7 +234,7 @@ impl Store {
                 model,
                 environment,
                 version: &hour.version,
-                segment: domain::signal::segment::ALL,
+                segment: &hour.segment,
                 hour: u32::try_from(hour.hour.floor(HOUR).seconds()).unwrap_or(0),
                 metric: hour.metric,
                 value: hour.value,

@@ -2,6 +2,8 @@
 
 #[path = "analyzer/estimated.rs"]
 mod estimated;
+#[path = "analyzer/predicted.rs"]
+mod predicted;
 #[path = "analyzer/trends.rs"]
 mod trends;
 #[allow(dead_code, reason = "each test binary uses a part of the world")]

@@ -55,7 +55,7 @@ fn rank(monitor: Monitor) -> u8 {
         Monitor::Unseen | Monitor::Traffic | Monitor::Staleness => 3,
         Monitor::Drift => 4,
         // Consequences, and what is known only roughly.
-        Monitor::SlowBurn | Monitor::Trend => 5,
+        Monitor::SlowBurn | Monitor::Trend | Monitor::Fairness => 5,
     }
 }
 
@@ -151,6 +151,7 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Errors => "too many predictions fail".to_owned(),
         Monitor::Latency => "predictions are too slow".to_owned(),
         Monitor::Performance => format!("the predictions got worse ({})", worse(&finding.statistic)),
+        Monitor::Fairness => format!("{} is not treated like the rest", cut(&finding.subject.segment)),
         Monitor::Trend => slow(&signal, &finding.subject.signal, &finding.statistic),
         // What is said here in the analyzer's place; its own word is about its delay.
         Monitor::Analyzer if signal == super::HEARTBEAT => "Leeway's analyzer has stalled".to_owned(),

@@ -33,12 +33,44 @@ const METRICS: [Metric; 3] = [
     },
 ];
 
+/// How right estimates were of the latest windows whose outcomes have come.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Checks {
+    latest: VecDeque<Checked>,
+    until: Instant,
+}
+
+impl Default for Checks {
+    fn default() -> Self {
+        Self { latest: VecDeque::new(), until: Instant::EPOCH }
+    }
+}
+
+impl Checks {
+    /// Whether a window says something new: one that overlaps one that was checked does not.
+    pub(super) fn wants(&self, window: Interval) -> bool {
+        window.start >= self.until
+    }
+
+    pub(super) fn remember(&mut self, window: Interval, checked: Checked) {
+        self.latest.push_back(checked);
+        self.until = window.end;
+        while self.latest.len() > REMEMBERED {
+            self.latest.pop_front();
+        }
+    }
+
+    pub(super) fn is_trusted(&self) -> bool {
+        let (latest, rest) = self.latest.as_slices();
+        is_trusted(&[latest, rest].concat())
+    }
+}
+
 /// Learned from a baseline with outcomes, and held to outcomes ever since.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Estimator {
     meaning: Meaning,
-    checked: VecDeque<Checked>,
-    checked_until: Instant,
+    checks: Checks,
 }
 
 /// Counts by score of what has an outcome.
@@ -54,7 +86,7 @@ impl Estimator {
     /// `None` where no prediction of the baseline has an outcome.
     pub fn of<'a>(baseline: impl IntoIterator<Item = &'a ScoreCell>) -> Option<Self> {
         let meaning = Meaning::of(&labelled(baseline)?);
-        Some(Self { meaning, checked: VecDeque::new(), checked_until: Instant::EPOCH })
+        Some(Self { meaning, checks: Checks::default() })
     }
 
     /// Estimates of a stretch, over all of its predictions.
@@ -74,8 +106,7 @@ impl Estimator {
     /// Remembers how right the estimate was of a window whose outcomes have come; windows that overlap one that was
     /// checked say nothing new. The rows with an outcome are what is estimated, so that those without do not count.
     pub fn check(&mut self, window: Interval, cells: &[&ScoreCell]) {
-        let Some(truth) = labelled(cells.iter().copied()).filter(|_| window.start >= self.checked_until)
-        else {
+        let Some(truth) = labelled(cells.iter().copied()).filter(|_| self.checks.wants(window)) else {
             return;
         };
         let rows: Vec<Unlabelled> = truth
@@ -85,18 +116,13 @@ impl Estimator {
             .collect();
         let auc = Estimated::of(&rows, &self.meaning).and_then(|estimated| estimated.metric(Scores::auc));
         if let (Some(estimated), Some(realised)) = (auc, truth.auc()) {
-            self.checked.push_back(Checked { estimated, realised: realised.value });
-            self.checked_until = window.end;
-        }
-        while self.checked.len() > REMEMBERED {
-            self.checked.pop_front();
+            self.checks.remember(window, Checked { estimated, realised: realised.value });
         }
     }
 
     /// Whether its estimates may be shown.
     pub fn is_trusted(&self) -> bool {
-        let (latest, rest) = self.checked.as_slices();
-        is_trusted(&[latest, rest].concat())
+        self.checks.is_trusted()
     }
 
     /// The name of the estimate of a realised metric.
@@ -119,6 +145,7 @@ mod tests {
             ScoreCell {
                 at: Instant::EPOCH,
                 version: String::new(),
+                part: String::new(),
                 mean_score,
                 predictions: 100,
                 negatives: 100 - positives,

@@ -1,9 +1,13 @@
 //! Metrics with their standard errors, from sums that add up over time.
 
+use domain::contract::Ranking;
+use domain::time::{Instant, Interval};
 use sql::performance::{ErrorSums, ScoreCell};
+use sql::predicted::{ListCell, Shown};
 
 use super::estimate::labelled as labelled_scores;
-use super::{Decision, Kind};
+use super::{Decision, Kind, Task};
+use crate::stats::lists::{self, ShownTimes};
 use crate::stats::proportion::Share;
 use crate::stats::ranking::{Classes, Estimate, auc};
 use crate::stats::scores::Scores;
@@ -16,6 +20,85 @@ const CALIBRATION_BINS: usize = 10;
 pub enum Sums {
     Scores(Vec<ScoreCell>),
     Errors(Vec<ErrorSums>),
+    Lists(Vec<ListCell>),
+}
+
+/// What is known of the predictions of one version in one step.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    pub at: Instant,
+    pub version: String,
+    pub realised: Realised,
+}
+
+impl Sums {
+    /// All versions of a window together.
+    pub fn within(&self, task: &Task, window: Interval) -> Realised {
+        let is_within = |at: Instant| window.contains(at);
+        match self {
+            Self::Scores(cells) => {
+                Realised::of_scores(cells.iter().filter(|cell| is_within(cell.at)), task.decision)
+            }
+            Self::Errors(sums) => Realised::of_errors(task.kind, sums.iter().filter(|sum| is_within(sum.at))),
+            Self::Lists(cells) => {
+                Realised::of_lists(cells.iter().filter(|cell| is_within(cell.at)), task.ranking)
+            }
+        }
+    }
+
+    /// Each step and version by itself, in the order of both.
+    pub fn by_step(&self, task: &Task) -> Vec<Step> {
+        match self {
+            Self::Scores(cells) => steps(
+                cells,
+                |cell| (cell.at, &cell.version),
+                |cells| Realised::of_scores(cells.iter(), task.decision),
+            ),
+            Self::Errors(sums) => {
+                steps(sums, |sum| (sum.at, &sum.version), |sums| Realised::of_errors(task.kind, sums.iter()))
+            }
+            Self::Lists(cells) => steps(
+                cells,
+                |cell| (cell.at, &cell.version),
+                |cells| Realised::of_lists(cells.iter(), task.ranking),
+            ),
+        }
+    }
+}
+
+/// Rows in the order of time and version, as what each run of one time and version says.
+fn steps<T>(
+    rows: &[T],
+    key: impl Fn(&T) -> (Instant, &String),
+    realised: impl Fn(&[T]) -> Realised,
+) -> Vec<Step> {
+    let runs = rows.chunk_by(|one, other| key(one) == key(other));
+    let step = |run: &[T]| {
+        let (at, version) = key(run.first()?);
+        Some(Step { at, version: version.clone(), realised: realised(run) })
+    };
+    runs.filter_map(step).collect()
+}
+
+/// How much of the catalogue one step's lists show, and how unevenly. `lists` is how many lists there were.
+pub fn shown(items: &[Shown], lists: u64, ranking: Ranking) -> Vec<Measured> {
+    let times: Vec<ShownTimes> =
+        items.iter().map(|one| ShownTimes { times: one.times, items: one.items }).collect();
+    if times.is_empty() {
+        return Vec::new();
+    }
+    let coverage = ranking.catalogue.map(|catalogue| lists::coverage_of(&times, catalogue));
+    let inequality = Estimate { value: lists::inequality_of(&times), error: 0.0 };
+    let all = [
+        ("coverage", coverage),
+        ("diversity", lists::personalisation(&times, lists)),
+        ("exposure_inequality", Some(inequality)),
+    ];
+    let known = all.into_iter().filter_map(|(metric, estimate)| {
+        let Estimate { value, error } = estimate?;
+        Some(Measured { metric, value, error })
+    });
+    known.collect()
 }
 
 /// A metric with its standard error.
@@ -89,6 +172,31 @@ impl Realised {
         Self { predictions, labelled, metrics }
     }
 
+    /// The same for ranked lists: how soon they show what was wanted.
+    pub fn of_lists<'a>(cells: impl Iterator<Item = &'a ListCell>, ranking: Ranking) -> Self {
+        let cells: Vec<&ListCell> = cells.collect();
+        let places = ranking.places as usize;
+        let known: Vec<&ListCell> = cells.iter().copied().filter(|cell| cell.is_labelled).collect();
+        let measure = |metric: &'static str, of: &dyn Fn(&[f64]) -> f64| {
+            let values = known.iter().map(|cell| (of(&cell.relevances), cell.lists));
+            let Estimate { value, error } = lists::mean_of(values)?;
+            Some(Measured { metric, value, error })
+        };
+        let at_places = |relevances: &[f64]| relevances.len().min(places);
+        let metrics = [
+            measure("ndcg", &|relevances| lists::ndcg(relevances, places)),
+            measure("map", &|relevances| lists::average_precision(relevances, places)),
+            measure("mrr", &|relevances| lists::reciprocal_rank(&relevances[..at_places(relevances)])),
+            measure("hit_rate", &|relevances| lists::hit(relevances, places)),
+            measure("precision", &|relevances| lists::precision(relevances, places)),
+        ];
+        Self {
+            predictions: cells.iter().map(|cell| cell.lists).sum(),
+            labelled: known.iter().map(|cell| cell.lists).sum(),
+            metrics: metrics.into_iter().flatten().collect(),
+        }
+    }
+
     pub fn metric(&self, name: &str) -> Option<Measured> {
         self.metrics.iter().copied().find(|measured| measured.metric == name)
     }
@@ -131,4 +239,35 @@ fn mean(metric: &'static str, sum: f64, squares: f64, n: u64) -> Option<Measured
     let value = sum / count;
     let variance = (squares / count - value * value).max(0.0);
     (n > 0).then(|| Measured { metric, value, error: (variance / count).sqrt() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_measured_by_what_was_wanted_of_them() {
+        let cell = |relevances: &[f64], is_labelled, lists| ListCell {
+            at: Instant::EPOCH,
+            version: String::new(),
+            relevances: relevances.to_vec(),
+            is_labelled,
+            lists,
+        };
+        // Three lists of two places: wanted first, wanted second, wanted and not shown; of one nothing is known.
+        let cells = [
+            cell(&[1.0, 0.0], true, 1),
+            cell(&[0.0, 1.0], true, 1),
+            cell(&[0.0, 0.0, 1.0], true, 1),
+            cell(&[], false, 1),
+        ];
+        let realised = Realised::of_lists(cells.iter(), Ranking { places: 2, catalogue: None });
+        assert_eq!((realised.predictions, realised.labelled), (4, 3));
+        let value = |name: &str| realised.metric(name).expect("a metric").value;
+        let second = 1.0 / 3.0_f64.log2();
+        assert!((value("ndcg") - (1.0 + second) / 3.0).abs() < 1e-12);
+        assert!((value("map") - 0.5).abs() < 1e-12 && (value("mrr") - 0.5).abs() < 1e-12);
+        assert!((value("hit_rate") - 2.0 / 3.0).abs() < 1e-12);
+        assert!(realised.metrics.iter().all(|metric| metric.error > 0.0));
+    }
 }

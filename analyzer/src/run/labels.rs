@@ -1,27 +1,30 @@
-//! Outcomes as they arrive: performance by the hour of the prediction, and verdicts on windows whose outcomes have come.
+//! Outcomes as they arrive: verdicts on windows whose outcomes have come.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
+use domain::contract::Fairness;
 use domain::evaluation::Monitor;
 use domain::signal::segment;
-use domain::time::{DAY, HOUR, Instant, Interval};
-use sql::evaluations::ModelSeen;
-use sql::performance::{Labels, PerformanceHour, ScoreCell};
+use domain::time::{DAY, Instant, Interval};
+use sql::performance::{Labels, ScoreCell};
+use sql::predicted::ClassRow;
 
 use super::Work;
-use super::watch::{Round, STANDINGS_REACH, WatchRun};
-use crate::finding;
-use crate::performance::{Estimator, Judging, Kind, Measured, Output, Realised, Sums, Task, Usual};
+use super::watch::{Identity, Round, STANDINGS_REACH, WatchRun};
+use crate::finding::{self, Finding};
+use crate::performance::{
+    Chance, ClassEstimator, Estimator, Group, Judging, Kind, Measured, Output, Realised, Sums, Task, Usual,
+    groups,
+};
 use crate::standings::Standings;
 use crate::threshold::Rules;
 
 /// Windows of outcomes that are judged before others have their turn.
 const WINDOWS_A_TURN: usize = 32;
-/// An hour is estimated so long after its end.
-const ESTIMATED_AFTER: Duration = Duration::from_secs(300);
-/// An outcome is in the store so long after it was received at the latest.
-const MOST_WRITING: Duration = Duration::from_secs(30);
+/// What chances of classes meant is learned of so many predictions …
+const LEARNED_OF: u32 = 50_000;
+/// … and said of a stretch by so many of it: the share that is right is then known to half a point.
+pub(super) const ESTIMATED_OF: u32 = 10_000;
 
 /// Where a watch stands with performance.
 #[derive(Debug)]
@@ -30,8 +33,8 @@ pub(super) struct LabelRun {
     standings: Standings,
     task: Option<Task>,
     usual: Option<Usual>,
-    /// What scores meant in the baseline; only for scores of yes or no.
-    estimator: Option<Estimator>,
+    /// What scores meant in the baseline; only for scores of yes or no, and chances of classes.
+    estimator: Option<Estimating>,
     checked_at: Option<Instant>,
     /// Where history is replayed: whether all windows were judged before outcomes were asked for.
     was_asked_last: bool,
@@ -131,7 +134,29 @@ impl WatchRun {
             // Nothing is known of its range yet; with an outcome of yes or no it is taken as a chance.
             (true, None) => Output::Number { least: 0.0, greatest: 1.0 },
         });
-        Ok(output.and_then(|output| Task::of(prediction, output, &outcomes, &self.contract)))
+        let (prediction, output) = match self.listed(work, prediction, grid.is_some()).await? {
+            Some(list) => (list, Some(Output::List)),
+            None => (prediction.clone(), output),
+        };
+        let task = output.and_then(|output| Task::of(&prediction, output, &outcomes, &self.contract));
+        let Some(mut task) = task else { return Ok(None) };
+        if task.kind == Kind::Categories {
+            let Identity { model, environment, .. } = &self.identity;
+            let names = work.store.class_names(model, environment, &task.prediction).await?;
+            task.chances = Chance::all_of(&names);
+        }
+        Ok(Some(task))
+    }
+
+    /// The list that the prediction is, or whose length it is: a list has no grid of its own.
+    async fn listed(&self, work: &Work, prediction: &str, has_grid: bool) -> anyhow::Result<Option<String>> {
+        let of_length = prediction.strip_suffix(".length");
+        if has_grid && of_length.is_none() {
+            return Ok(None);
+        }
+        let list = of_length.unwrap_or(prediction);
+        let names = work.store.list_names(&self.identity.model, &self.identity.environment).await?;
+        Ok(names.into_iter().find(|name| name == list))
     }
 
     /// The baseline's own performance, and how much its windows vary.
@@ -144,18 +169,23 @@ impl WatchRun {
             None => (baseline.window, 0),
         };
         let sums = self.sums(work, task, stretch, step_s).await?;
-        let whole = realised(task, &sums, stretch);
+        let whole = sums.within(task, stretch);
         if whole.labelled == 0 {
             return Ok(None);
         }
         self.labels.estimator = match &sums {
-            Sums::Scores(cells) => Estimator::of(cells),
-            Sums::Errors(_) => None,
+            Sums::Scores(cells) => Estimator::of(cells).map(Estimating::Scores),
+            Sums::Errors(_) if !task.chances.is_empty() => {
+                let labels = self.labels_of(task, stretch, 0);
+                let rows = classes(work, &labels, task, LEARNED_OF).await?;
+                ClassEstimator::of(&task.chances, &rows).map(Estimating::Classes)
+            }
+            Sums::Errors(_) | Sums::Lists(_) => None,
         };
         let windows: Vec<Realised> = healthy
             .into_iter()
             .flat_map(|healthy| healthy.all())
-            .map(|window| realised(task, &sums, window))
+            .map(|window| sums.within(task, window))
             .filter(|window| window.labelled >= self.watch.least_events)
             .collect();
         let independent = healthy.map_or(0, |healthy| healthy.independent(windows.len()));
@@ -165,16 +195,12 @@ impl WatchRun {
         Ok(Some(usual))
     }
 
+    fn labels_of(&self, task: &Task, interval: Interval, step_s: u32) -> Labels {
+        labels(&self.identity.model, &self.identity.environment, task, interval, step_s)
+    }
+
     async fn sums(&self, work: &Work, task: &Task, interval: Interval, step_s: u32) -> anyhow::Result<Sums> {
-        let labels = Labels {
-            model: self.identity.model.clone(),
-            environment: self.identity.environment.clone(),
-            interval,
-            step_s,
-            prediction: task.prediction.clone(),
-            outcome: task.outcome.clone(),
-        };
-        read(work, task.kind, &labels).await
+        read(work, task, &self.labels_of(task, interval, step_s)).await
     }
 
     async fn judge_labelled(&mut self, work: &mut Work) -> anyhow::Result<(usize, bool)> {
@@ -208,17 +234,40 @@ impl WatchRun {
         let span = Interval::new(first.start, last.end);
         let sums = self.sums(work, &task, span, u32::try_from(self.watch.step_s)?).await?;
         let patience = DAY.saturating_mul(work.config.label_patience_days);
+        let parts = self.parts(work, &task, span).await?;
         for window in windows {
-            let made = realised(&task, &sums, *window);
+            let made = sums.within(&task, *window);
             let is_mature = usual.is_mature(&work.config, &made);
             if work.is_stopping() || (!is_mature && work.now().since(window.end) < patience) {
                 return Ok(false);
             }
-            let estimates = self.check_estimate(*window, &sums, is_mature);
-            let labelled = Labelled { window: *window, made, estimates };
+            let estimates = self.check_estimate(work, &task, *window, &sums, is_mature).await?;
+            let groups = parts.iter().flat_map(|(dimension, cells)| {
+                let cells = cells.iter().filter(|cell| window.contains(cell.at));
+                std::iter::once(groups(dimension, cells, task.decision))
+            });
+            let labelled = Labelled { window: *window, made, estimates, groups: groups.collect() };
             self.judge_performance(work, &task, &usual, labelled).await?;
         }
         Ok(true)
+    }
+
+    /// The predictions of each dimension that the contract wants treated alike; only of yes or no.
+    async fn parts(
+        &self,
+        work: &Work,
+        task: &Task,
+        span: Interval,
+    ) -> anyhow::Result<Vec<(String, Vec<ScoreCell>)>> {
+        let mut parts = Vec::new();
+        if task.kind == Kind::Binary && self.watch.looks_at(Monitor::Fairness) {
+            for dimension in &self.contract.fairness.dimensions {
+                let labels = self.labels_of(task, span, u32::try_from(self.watch.step_s)?);
+                let labels = Labels { dimension: dimension.clone(), ..labels };
+                parts.push((dimension.clone(), work.store.labelled_scores(&labels).await?));
+            }
+        }
+        Ok(parts)
     }
 
     async fn judge_performance(
@@ -228,7 +277,7 @@ impl WatchRun {
         usual: &Usual,
         labelled: Labelled,
     ) -> anyhow::Result<()> {
-        let Labelled { window, made, estimates } = labelled;
+        let Labelled { window, made, estimates, groups } = labelled;
         let Some(reference) = &self.reference else { return Ok(()) };
         let judging = Judging {
             config: &work.config,
@@ -241,6 +290,9 @@ impl WatchRun {
         for finding in found.iter_mut().filter(|finding| finding.monitor == Monitor::Performance) {
             finding.numbers.extend(estimates.iter().map(|it| (it.metric.to_owned(), it.value)));
         }
+        let most_gap = self.contract.fairness.most_gap;
+        let unfair = groups.iter().flat_map(|groups| judging.unfair(groups, most_gap));
+        found.extend(unfair.collect::<Vec<Finding>>());
         found.retain(|finding| self.watch.looks_at(finding.monitor));
         let context = finding::Context {
             model: &self.identity.model,
@@ -261,21 +313,38 @@ impl WatchRun {
     }
 
     /// Holds the estimate of a window to its outcomes, and returns what it was; nothing where it is not trusted.
-    fn check_estimate(&mut self, window: Interval, sums: &Sums, is_mature: bool) -> Vec<Measured> {
-        let (Some(estimator), Sums::Scores(cells)) = (&mut self.labels.estimator, sums) else {
-            return Vec::new();
-        };
-        let cells: Vec<&ScoreCell> = cells.iter().filter(|cell| window.contains(cell.at)).collect();
-        if is_mature {
-            estimator.check(window, &cells);
-        }
-        if estimator.is_trusted() { estimator.estimates(cells) } else { Vec::new() }
+    async fn check_estimate(
+        &mut self,
+        work: &Work,
+        task: &Task,
+        window: Interval,
+        sums: &Sums,
+        is_mature: bool,
+    ) -> anyhow::Result<Vec<Measured>> {
+        let labels = self.labels_of(task, window, 0);
+        Ok(match (&mut self.labels.estimator, sums) {
+            (Some(Estimating::Scores(estimator)), Sums::Scores(cells)) => {
+                let cells: Vec<&ScoreCell> = cells.iter().filter(|cell| window.contains(cell.at)).collect();
+                if is_mature {
+                    estimator.check(window, &cells);
+                }
+                if estimator.is_trusted() { estimator.estimates(cells) } else { Vec::new() }
+            }
+            (Some(Estimating::Classes(estimator)), _) => {
+                let rows = classes(work, &labels, task, ESTIMATED_OF).await?;
+                if is_mature {
+                    estimator.check(window, &rows);
+                }
+                if estimator.is_trusted() { estimator.estimates(&rows) } else { Vec::new() }
+            }
+            _ => Vec::new(),
+        })
     }
 
     /// Which prediction is held against which outcome, once that is known.
     pub(super) fn known_task(&self) -> Option<Known<'_>> {
         let estimator = self.labels.estimator.as_ref().filter(|estimator| estimator.is_trusted());
-        Some(Known { task: self.labels.task.as_ref()?, estimator })
+        Some(Known { task: self.labels.task.as_ref()?, fairness: &self.contract.fairness, estimator })
     }
 }
 
@@ -283,8 +352,25 @@ impl WatchRun {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Known<'a> {
     pub(super) task: &'a Task,
+    pub(super) fairness: &'a Fairness,
     /// `None` also where it has been wrong.
-    estimator: Option<&'a Estimator>,
+    pub(super) estimator: Option<&'a Estimating>,
+}
+
+/// What predictions meant in the baseline, by which they are judged before their outcomes come.
+#[derive(Clone, Debug)]
+pub(super) enum Estimating {
+    Scores(Estimator),
+    Classes(ClassEstimator),
+}
+
+impl Estimating {
+    fn is_trusted(&self) -> bool {
+        match self {
+            Self::Scores(estimator) => estimator.is_trusted(),
+            Self::Classes(estimator) => estimator.is_trusted(),
+        }
+    }
 }
 
 /// A window whose outcomes have come.
@@ -293,168 +379,37 @@ struct Labelled {
     made: Realised,
     /// What was expected of it before; empty where that is not trusted.
     estimates: Vec<Measured>,
+    /// Of each dimension that the contract wants treated alike.
+    groups: Vec<Vec<Group>>,
 }
 
-async fn read(work: &Work, kind: Kind, labels: &Labels) -> anyhow::Result<Sums> {
-    Ok(match kind {
+pub(super) fn labels(model: &str, environment: &str, task: &Task, interval: Interval, step_s: u32) -> Labels {
+    Labels {
+        model: model.to_owned(),
+        environment: environment.to_owned(),
+        interval,
+        step_s,
+        prediction: task.prediction.clone(),
+        outcome: task.outcome.clone(),
+        dimension: String::new(),
+    }
+}
+
+/// At most so many predictions of each step, with the chances of their classes.
+pub(super) async fn classes(
+    work: &Work,
+    labels: &Labels,
+    task: &Task,
+    most: u32,
+) -> anyhow::Result<Vec<ClassRow>> {
+    let signals: Vec<String> = task.chances.iter().map(|chance| chance.signal.clone()).collect();
+    Ok(work.store.labelled_classes(labels, &signals, most).await?)
+}
+
+pub(super) async fn read(work: &Work, task: &Task, labels: &Labels) -> anyhow::Result<Sums> {
+    Ok(match task.kind {
+        Kind::Lists => Sums::Lists(work.store.labelled_lists(labels, task.ranking.places).await?),
         Kind::Binary => Sums::Scores(work.store.labelled_scores(labels).await?),
         Kind::Regression | Kind::Categories => Sums::Errors(work.store.labelled_errors(labels).await?),
     })
-}
-
-fn realised(task: &Task, sums: &Sums, window: Interval) -> Realised {
-    match sums {
-        Sums::Scores(cells) => {
-            Realised::of_scores(cells.iter().filter(|cell| window.contains(cell.at)), task.decision)
-        }
-        Sums::Errors(sums) => {
-            Realised::of_errors(task.kind, sums.iter().filter(|sum| window.contains(sum.at)))
-        }
-    }
-}
-
-/// The performance of one model by the hour, kept up to date as outcomes arrive.
-#[derive(Debug, Default)]
-pub(super) struct Hours {
-    checked_at: BTreeMap<(String, String), Instant>,
-    estimated_until: BTreeMap<(String, String), Instant>,
-}
-
-impl Hours {
-    /// Computes again the hours for whose predictions outcomes arrived.
-    pub(super) async fn follow(
-        &mut self,
-        work: &mut Work,
-        seen: &ModelSeen,
-        known: Known<'_>,
-    ) -> anyhow::Result<()> {
-        self.estimate(work, seen, known).await?;
-        let task = known.task;
-        let now = work.now();
-        let key = (seen.model.clone(), seen.environment.clone());
-        let every = Duration::from_secs(work.config.late_check_s);
-        let checked_at = match self.checked_at.get(&key) {
-            Some(at) if now.since(*at) < every => return Ok(()),
-            Some(at) => *at,
-            None => work.store.performance_latest(&seen.model, &seen.environment).await?,
-        };
-        let since = match checked_at {
-            Instant::EPOCH => Instant::EPOCH,
-            at => at.saturating_sub(DAY.saturating_mul(2 * work.config.label_patience_days.max(1))),
-        };
-        let received_after = checked_at.saturating_sub(MOST_WRITING);
-        let hours = work.store.hours_labelled(&seen.model, &seen.environment, since, received_after).await?;
-        for run in runs(&hours) {
-            let labels = Labels {
-                model: seen.model.clone(),
-                environment: seen.environment.clone(),
-                interval: run,
-                step_s: u32::try_from(HOUR.as_secs())?,
-                prediction: task.prediction.clone(),
-                outcome: task.outcome.clone(),
-            };
-            let rows = by_hour(task, &read(work, task.kind, &labels).await?);
-            let computed_at = work.stamp();
-            work.store.write_performance_hours(&seen.model, &seen.environment, &rows, computed_at).await?;
-        }
-        self.checked_at.insert(key, now);
-        Ok(())
-    }
-
-    /// Estimates the hours that closed since the last time, whose outcomes are mostly still to come; after a start those
-    /// of the last two days once more, which replaces them.
-    async fn estimate(&mut self, work: &mut Work, seen: &ModelSeen, known: Known<'_>) -> anyhow::Result<()> {
-        let Some(estimator) = known.estimator else { return Ok(()) };
-        let key = (seen.model.clone(), seen.environment.clone());
-        let until = work.now().saturating_sub(ESTIMATED_AFTER).floor(HOUR);
-        let from = match self.estimated_until.get(&key) {
-            Some(from) => *from,
-            None => until.saturating_sub(2 * DAY),
-        };
-        let from = from.max(seen.first_event.floor(HOUR));
-        if from >= until || seen.last_event < from {
-            return Ok(());
-        }
-        let labels = Labels {
-            model: seen.model.clone(),
-            environment: seen.environment.clone(),
-            interval: Interval::new(from, until),
-            step_s: u32::try_from(HOUR.as_secs())?,
-            prediction: known.task.prediction.clone(),
-            outcome: known.task.outcome.clone(),
-        };
-        let cells = work.store.labelled_scores(&labels).await?;
-        let rows = estimates_by_hour(estimator, &cells);
-        let computed_at = work.stamp();
-        work.store.write_performance_hours(&seen.model, &seen.environment, &rows, computed_at).await?;
-        self.estimated_until.insert(key, until);
-        Ok(())
-    }
-}
-
-/// Ascending hours as stretches: gaps of less than a day are read along, so that a year is few questions, and no stretch
-/// is longer than four weeks.
-fn runs(hours: &[Instant]) -> Vec<Interval> {
-    let mut runs: Vec<Interval> = Vec::new();
-    for hour in hours {
-        let end = hour.saturating_add(HOUR);
-        match runs.last_mut() {
-            Some(run) if hour.since(run.end) < DAY && end.since(run.start) <= 28 * DAY => run.end = end,
-            _ => runs.push(Interval::new(*hour, end)),
-        }
-    }
-    runs
-}
-
-fn estimates_by_hour(estimator: &Estimator, cells: &[ScoreCell]) -> Vec<PerformanceHour> {
-    let mut rows = Vec::new();
-    for group in cells.chunk_by(|one, other| one.at == other.at && one.version == other.version) {
-        let predictions = group.iter().map(|cell| cell.predictions).sum();
-        rows.extend(estimator.estimates(group).into_iter().map(|measured| PerformanceHour {
-            version: group[0].version.clone(),
-            hour: group[0].at,
-            metric: measured.metric,
-            value: measured.value,
-            standard_error: measured.error,
-            predictions,
-            // An estimate is made of all of them.
-            labelled: predictions,
-        }));
-    }
-    rows
-}
-
-fn by_hour(task: &Task, sums: &Sums) -> Vec<PerformanceHour> {
-    let mut groups: BTreeMap<(Instant, String), Realised> = BTreeMap::new();
-    match sums {
-        Sums::Scores(cells) => {
-            for group in cells.chunk_by(|one, other| one.at == other.at && one.version == other.version) {
-                groups.insert(
-                    (group[0].at, group[0].version.clone()),
-                    Realised::of_scores(group.iter(), task.decision),
-                );
-            }
-        }
-        Sums::Errors(sums) => {
-            for sum in sums {
-                groups.insert(
-                    (sum.at, sum.version.clone()),
-                    Realised::of_errors(task.kind, std::iter::once(sum)),
-                );
-            }
-        }
-    }
-    let rows = groups.into_iter().flat_map(|((hour, version), realised)| {
-        let Realised { predictions, labelled, metrics } = realised;
-        metrics.into_iter().map(move |measured| PerformanceHour {
-            version: version.clone(),
-            hour,
-            metric: measured.metric,
-            value: measured.value,
-            standard_error: measured.error,
-            predictions,
-            labelled,
-        })
-    });
-    rows.collect()
 }

@@ -5,7 +5,7 @@
 
 use crate::stats::confusion::Confusion;
 use crate::stats::normal;
-use crate::stats::proportion::{Between, Share, newcombe, z};
+use crate::stats::proportion::{Between, Share, newcombe, pooled_error, z};
 use crate::stats::ranking::Estimate;
 
 /// Fewer rows than this, or fewer positives, and a group is shown but raises no alarm (METHODS 11).
@@ -79,6 +79,8 @@ pub struct AgainstRest {
     pub rest: f64,
     /// Newcombe's interval of the difference, 95 %.
     pub difference: Between,
+    /// The standard error of the difference where there is none.
+    pub error: f64,
     /// Two-sided; to be taken together over groups and criteria.
     pub p: f64,
     /// Whether the group is large enough to raise an alarm.
@@ -105,6 +107,7 @@ pub fn against_rest(groups: &[Confusion], criterion: Criterion) -> Vec<Option<Ag
             rate: own.value(),
             rest: others.value(),
             difference: newcombe(own, others, 1.959_963_984_540_054),
+            error: pooled_error(own, others),
             p: z(own, others).map_or(1.0, |z| (2.0 * normal::sf(z.abs())).min(1.0)),
             is_enough: group.rows() >= LEAST_ROWS && group.positives() >= LEAST_POSITIVES,
         })

@@ -1,5 +1,6 @@
 //! nannyml_performance.json: the formulas of estimated performance, and scikit-learn's isotonic regression.
 
+use analyzer::stats::estimated_classes::{EstimatedClasses, Told};
 use analyzer::stats::isotonic::{Rising, Weighted};
 use analyzer::stats::ranking::Estimate;
 use analyzer::stats::scores::{Scored, Scores};
@@ -64,4 +65,24 @@ fn curve(id: &str, case: &Value) {
     all_agree(&format!("{id} predict"), &predicted, &case["expected"]["predict"], 1e-10);
     all_agree(&format!("{id} places"), &places, &case["expected"]["x_thresholds"], 1e-10);
     all_agree(&format!("{id} values"), &values, &case["expected"]["y_thresholds"], 1e-10);
+}
+
+/// Of 200 rows of the peer's own data, with the chances that its calibration made of them.
+#[test]
+fn estimates_of_several_classes_agree_with_nannyml() {
+    let case: Value = serde_json::from_str(include_str!("multiclass.json")).expect("a case");
+    let rows =
+        |key: &str| -> Vec<Vec<f64>> { case[key].as_array().expect("rows").iter().map(floats).collect() };
+    let told: Vec<Told> = rows("told")
+        .into_iter()
+        .zip(whole(&case["predicted"]))
+        .map(|(chances, predicted)| Told { predicted: predicted as usize, chances })
+        .collect();
+    let expected = told.iter().zip(rows("calibrated"));
+    let estimated = EstimatedClasses::of_chances(expected, 3, f64::INFINITY).expect("rows");
+    let value = |estimate: Option<Estimate>| estimate.map(|estimate| estimate.value);
+    agrees("accuracy", estimated.accuracy().value, &case["expected"]["accuracy"], 1e-10);
+    agrees("f1", value(estimated.f1_macro()), &case["expected"]["f1"], 1e-10);
+    // The peer rounds its cumulative sums to five places, once for each class.
+    agrees("roc_auc", value(estimated.auc()), &case["expected"]["roc_auc"], 1e-5);
 }

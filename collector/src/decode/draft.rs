@@ -13,6 +13,8 @@ use super::section::Section;
 use super::{Problem, nonfinite};
 use crate::event::{Kind, Name};
 
+/// Each item of an outcome's list is a name of its own.
+const MOST_WANTED: usize = 1_000;
 /// The longest category, in bytes. Longer texts are no categories.
 const TEXT_BYTES: usize = 4_096;
 /// The longest id, error or tag, in bytes.
@@ -196,6 +198,9 @@ impl<'n> Draft<'n> {
     }
 
     pub fn array(&mut self, section: Section, array: Array) {
+        if section == Section::Outcome && array.bad.is_none() && array.numbers.is_empty() {
+            return self.wanted(array.texts);
+        }
         if !matches!(section, Section::Features | Section::Prediction) {
             return self.problem_here(section, "must not be an array");
         }
@@ -217,6 +222,20 @@ impl<'n> Draft<'n> {
             self.lists.push((name, array.texts));
         }
         self.derived(section, "length", length as f64);
+    }
+
+    /// What was wanted of a list: 1 for each item, by name (`outcome.chosen.B7`), and how many there are.
+    fn wanted(&mut self, mut items: Vec<String>) {
+        items.sort_unstable();
+        items.dedup();
+        if items.len() > MOST_WANTED {
+            let error = format!("holds more than {MOST_WANTED} items; send those that were wanted most");
+            return self.problem_here(Section::Outcome, error);
+        }
+        for item in &items {
+            self.derived(Section::Outcome, item, 1.0);
+        }
+        self.derived(Section::Outcome, "length", items.len() as f64);
     }
 
     /// A number that stands for an array, beside it: `feature.embedding.norm`.

@@ -126,6 +126,12 @@ fn an_outcome_needs_the_id_of_its_prediction() {
     let good = good.expect("a body").events.pop().expect("an outcome");
     assert_eq!(sorted(&good.categories), [("outcome.decision".to_owned(), Name::from("fraud"))]);
     assert_eq!(sorted(&good.numbers), [("outcome.loss".to_owned(), 3.0)]);
+    let wanted =
+        read(r#"{"id": "7f3c", "model": "shop", "outcome": {"chosen": ["B7", "A1", "B7"], "seen": []}}"#);
+    let wanted = wanted.expect("a body").events.pop().expect("an outcome");
+    let items = [("outcome.chosen.A1", 1.0), ("outcome.chosen.B7", 1.0), ("outcome.chosen.length", 2.0)];
+    let expected = items.into_iter().chain([("outcome.seen.length", 0.0)]);
+    assert_eq!(sorted(&wanted.numbers), expected.map(|(name, n)| (name.to_owned(), n)).collect::<Vec<_>>());
     let bare = read(r#"{"id": "1", "model": "m", "outcome": true}"#).expect("a body");
     assert_eq!(sorted(&bare.events[0].categories), [("outcome.value".to_owned(), Name::from("true"))]);
     for (text, field) in [

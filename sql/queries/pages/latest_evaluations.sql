@@ -9,14 +9,14 @@ FROM
     SELECT *
     FROM evaluations
     WHERE model = {model:String} AND environment = {environment:String}
-        AND (watch, monitor = 'performance', window_end) IN
+        AND (watch, monitor IN ('performance', 'fairness'), window_end) IN
         (
-            SELECT watch, monitor = 'performance', max(window_end)
+            SELECT watch, monitor IN ('performance', 'fairness'), max(window_end)
             FROM evaluations
             WHERE model = {model:String} AND environment = {environment:String}
                 AND window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
                 AND window_end <= fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
-            GROUP BY watch, monitor = 'performance'
+            GROUP BY watch, monitor IN ('performance', 'fairness')
         )
         AND window_end > fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
         AND window_end <= fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')

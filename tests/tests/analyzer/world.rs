@@ -31,6 +31,14 @@ pub struct Flight {
     /// What it carries beside these.
     pub numbers: Vec<(&'static str, f64)>,
     pub categories: Vec<(&'static str, String)>,
+    pub lists: Vec<(&'static str, Vec<String>)>,
+}
+
+/// What came of a prediction.
+#[derive(Clone, Debug, Default)]
+pub struct Came {
+    pub numbers: Vec<(String, f64)>,
+    pub categories: Vec<(String, String)>,
 }
 
 impl Flight {
@@ -176,13 +184,49 @@ impl World {
             numbers,
             categories,
             vectors: Vec::new(),
-            lists: Vec::new(),
+            lists: flight.lists.iter().map(|(name, items)| (Name::from(*name), items.clone())).collect(),
             tags: Vec::new(),
             error: if flight.error { "timeout".to_owned() } else { String::new() },
             trace_id: String::new(),
             source: Name::from("test"),
             marks: None,
         }
+    }
+
+    /// What came of the flights of the stretch, as known at `known_at`: what `came` makes of what `column` holds of each.
+    pub async fn outcomes_by(
+        &mut self,
+        stretch: Interval,
+        known_at: Instant,
+        column: &str,
+        came: impl Fn(&str, &mut StdRng) -> Came,
+    ) {
+        let statement = format!(
+            "SELECT id, {column} FROM predictions WHERE model = '{MODEL}' \
+             AND timestamp >= fromUnixTimestamp64Milli({}) AND timestamp < fromUnixTimestamp64Milli({}) ORDER BY id",
+            stretch.start.millis(),
+            stretch.end.millis()
+        );
+        let mut outcomes = Vec::new();
+        for line in tests::text(&self.store, &statement).await.lines() {
+            let (id, held) = line.split_once('\t').expect("two columns");
+            let Came { numbers, categories } = came(held, &mut self.random);
+            outcomes.push(Outcome {
+                id: id.to_owned(),
+                model: Name::from(MODEL),
+                timestamp: known_at,
+                received_at: known_at,
+                numbers: numbers.into_iter().map(|(name, value)| (Name::from(name), value)).collect(),
+                categories: categories
+                    .into_iter()
+                    .map(|(name, value)| (Name::from(name), Name::from(value)))
+                    .collect(),
+                source: Name::from("test"),
+            });
+        }
+        self.sent += 1;
+        let token = format!("outcomes {}", self.sent);
+        self.intake.insert_outcomes(outcomes, &token).await.expect("the outcomes are stored");
     }
 
     /// Whether each flight of the stretch was late, as known at `known_at`: with the chance that `chance` makes of its
@@ -294,6 +338,7 @@ fn flight(random: &mut StdRng) -> Flight {
         latency_ms: 20.0 + 10.0 * random.random::<f64>(),
         numbers: Vec::new(),
         categories: Vec::new(),
+        lists: Vec::new(),
     }
 }
 

@@ -325,6 +325,11 @@ fn advice(finding: &Finding) -> String {
         Monitor::Performance => {
             "Look at what moved at the same time, and which segments got worse. If the world has changed, request a retraining.".to_owned()
         }
+        Monitor::Fairness => {
+            "Nothing is urgent. Look at how the group's scores and its outcomes differ from the others': a threshold of its own, missing \
+             features or few examples in training are the usual reasons."
+                .to_owned()
+        }
         Monitor::Trend => {
             "Nothing is urgent. See whether it is the season, the world or a slow fault at the source; a step has a day, so look at what \
              was changed then. If the world has changed, request a retraining."

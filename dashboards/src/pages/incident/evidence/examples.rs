@@ -41,6 +41,7 @@ fn shows(monitor: Monitor, compared: Option<&Compared>) -> Shows {
         Monitor::Silence
         | Monitor::Traffic
         | Monitor::Performance
+        | Monitor::Fairness
         | Monitor::Trend
         | Monitor::Analyzer
         | Monitor::SlowBurn => Shows::Anything,

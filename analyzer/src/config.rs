@@ -50,6 +50,8 @@ pub struct Config {
     pub first_days: u32,
     /// Which part of the models this analyzer watches: `1/2` and `2/2` share them, `1/1` watches all.
     pub shard: Shard,
+    /// The models of an analyzer that was silent for so long go to the others that share with it.
+    pub takeover_s: u64,
     /// Over how many days what moves slowly is looked at.
     pub trend_days: u32,
 }
@@ -110,6 +112,7 @@ impl Default for Config {
             late_days: 7,
             first_days: 1,
             shard: Shard::ALL,
+            takeover_s: 60,
             trend_days: 56,
         }
     }
@@ -144,7 +147,7 @@ impl Config {
         let positive = |value: f64| value.is_finite() && value > 0.0;
         let part = |value: f64| value > 0.0 && value <= 1.0;
         let floors = &self.floors;
-        let rules: [(bool, &'static str, &'static str); 24] = [
+        let rules: [(bool, &'static str, &'static str); 25] = [
             (self.tick_s > 0, "tick_s", "must be at least 1"),
             (positive(self.false_pages_a_month), "false_pages_a_month", "must be greater than 0"),
             (positive(self.false_tickets_a_month), "false_tickets_a_month", "must be greater than 0"),
@@ -165,6 +168,7 @@ impl Config {
                 "must be at least 14, the fewest days that a trend can be told from",
             ),
             (positive(floors.trend_sd), "floors.trend_sd", "must be greater than 0"),
+            ((4..=3_600).contains(&self.takeover_s), "takeover_s", "must lie between 4 and 3600"),
             (self.first_days > 0, "first_days", "must be at least 1"),
             (positive(floors.feature_psi), "floors.feature_psi", "must be greater than 0"),
             (positive(floors.prediction_psi), "floors.prediction_psi", "must be greater than 0"),

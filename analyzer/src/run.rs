@@ -14,6 +14,7 @@ mod past;
 mod performance_hours;
 mod reading;
 mod replay;
+mod shards;
 mod trend;
 mod watch;
 
@@ -32,8 +33,10 @@ use sql::evaluations::ModelSeen;
 use crate::config::Config;
 use causes::Causes;
 use heartbeat::Heartbeat;
+
 use metrics::Metrics;
 use performance_hours::Hours;
+use shards::Shards;
 use trend::Trends;
 use watch::{Identity, WatchRun};
 
@@ -61,6 +64,7 @@ pub(crate) struct Work {
     context: Context,
     store: Store,
     metrics: Metrics,
+    shards: Shards,
     last_stamp: Instant,
     /// Takes the verdicts instead of the store, where history is replayed.
     sink: Option<Sink>,
@@ -72,7 +76,8 @@ pub(crate) type Sink = Box<dyn FnMut(&[Evaluation]) + Send + Sync>;
 impl Work {
     fn new(config: Config, context: Context, store: Store) -> Self {
         let metrics = Metrics::new(&context.meter);
-        Self { config, context, store, metrics, last_stamp: Instant::EPOCH, sink: None }
+        let shards = Shards::new(&config);
+        Self { config, context, store, metrics, shards, last_stamp: Instant::EPOCH, sink: None }
     }
 
     /// Stores the verdicts on one window, or gives them to whoever replays history.
@@ -93,6 +98,11 @@ impl Work {
         let next = self.last_stamp.saturating_add(Duration::from_millis(1));
         self.last_stamp = self.now().max(next);
         self.last_stamp
+    }
+
+    /// Says that this analyzer lives, where that is due; whether other models are its own now.
+    async fn follow_shards(&mut self) -> anyhow::Result<bool> {
+        self.shards.follow(&self.config, &self.store).await
     }
 
     fn is_stopping(&self) -> bool {
@@ -138,6 +148,9 @@ impl Analyzer {
             // Another analyzer's clock may have been ahead of ours.
             self.work.last_stamp = self.work.store.evaluations_latest().await?;
         }
+        if self.work.follow_shards().await? {
+            self.models_at = None;
+        }
         self.look_for_models().await?;
         let baselines = self.work.store.baselines(None).await?;
         let (mut pass, mut failed) = (Pass::default(), None);
@@ -146,6 +159,13 @@ impl Analyzer {
         for run in order {
             if self.work.is_stopping() {
                 break;
+            }
+            // A pass over many models takes long; meanwhile others must not think that this analyzer died.
+            if self.work.follow_shards().await? {
+                self.models_at = None;
+            }
+            if !self.work.shards.living().holds(run.model()) {
+                continue;
             }
             let advance = match run.advance(&mut self.work, &baselines).await {
                 Ok(advance) => advance,
@@ -202,7 +222,10 @@ impl Analyzer {
             return Ok(());
         }
         self.models = self.work.store.models_seen().await?;
-        self.models.retain(|seen| self.work.config.shard.holds(&seen.model));
+        let living = self.work.shards.living();
+        self.models.retain(|seen| living.holds(&seen.model));
+        // What another analyzer goes on with begins anew where it comes back: by what is stored then.
+        self.watches.retain(|_, run| living.holds(run.model()));
         self.models_at = Some(now);
         for seen in &self.models {
             let contract = self.work.context.contract(&seen.model);

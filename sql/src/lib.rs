@@ -11,6 +11,7 @@ mod narrow;
 pub mod store;
 
 pub mod actions;
+pub mod analyzer_beats;
 pub mod arrivals;
 pub mod baseline_sums;
 pub mod baselines;

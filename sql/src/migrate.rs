@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 43] = migrations![
+const MIGRATIONS: [Migration; 44] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -74,6 +74,7 @@ const MIGRATIONS: [Migration; 43] = migrations![
     41 "0041_keep_new_predictions_compact",
     42 "0042_create_causes",
     43 "0043_create_contracts",
+    44 "0044_create_analyzer_beats",
 ];
 
 /// The version of the schema that this build knows.

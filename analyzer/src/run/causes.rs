@@ -75,7 +75,7 @@ impl Causes {
             }
             let events = work.store.incident_events(Some(&id)).await?;
             let Some(incident) = fold(&events).pop() else { continue };
-            if incident.cause == Cause::Leeway {
+            if incident.cause == Cause::Leeway || !work.shards.living().holds(&incident.model) {
                 continue;
             }
             match why(work, &incident, baselines).await {

@@ -57,8 +57,11 @@ impl Heartbeat {
             n_current: watches as u64,
             is_enough: true,
             is_quiet: false,
-            numbers: numbers([("watches", watches as f64)]),
-            facts: format!("the analyzer is {} behind", words::seconds(seconds)),
+            numbers: numbers([
+                ("watches", watches as f64),
+                ("silent_shards", work.shards.living().dead().len() as f64),
+            ]),
+            facts: format!("the analyzer is {} behind{}", words::seconds(seconds), in_place_of(work)),
         };
         let context = Context {
             model: MODEL,
@@ -74,5 +77,15 @@ impl Heartbeat {
         self.standings.take(&evaluations);
         self.last = Some(end);
         Ok(())
+    }
+}
+
+/// `, in place of shard 2/2, which is silent`; nothing where all live.
+fn in_place_of(work: &Work) -> String {
+    let dead: Vec<String> = work.shards.living().dead().iter().map(ToString::to_string).collect();
+    match dead.len() {
+        0 => String::new(),
+        1 => format!(", in place of shard {}, which is silent", dead[0]),
+        _ => format!(", in place of shards {}, which are silent", dead.join(", ")),
     }
 }

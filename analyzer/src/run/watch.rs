@@ -111,6 +111,10 @@ impl WatchRun {
         self.identity.model == seen.model && self.identity.environment == seen.environment
     }
 
+    pub(crate) fn model(&self) -> &str {
+        &self.identity.model
+    }
+
     /// How it is called in logs.
     pub(crate) fn name(&self) -> String {
         let Identity { model, environment, watch } = &self.identity;

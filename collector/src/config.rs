@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use domain::contract::{Action, Pattern};
 use serde::{Deserialize, Serialize};
 use service::Secret;
+use service::http::Bounds;
 pub use service::token::{Quota, Scope, Token};
 
 use crate::guard::Settings;
@@ -46,6 +47,10 @@ pub struct Limits {
     pub unpacked_bytes: usize,
     /// Unpacked bodies that wait to be stored, all requests together; beyond it senders are told to wait (429).
     pub waiting_bytes: usize,
+    /// Connections at once; further ones are told to come back (503).
+    pub connections: usize,
+    /// How long the headers of a request may take, and how long a connection may be idle between two.
+    pub headers_within_s: u64,
     /// How long a sender may take to send a body.
     pub body_within_s: u64,
     /// How long a request waits for the store before it is told to come back (503).
@@ -166,6 +171,8 @@ impl Default for Limits {
             body_bytes: 16 * MIB,
             unpacked_bytes: 64 * MIB,
             waiting_bytes: 256 * MIB,
+            connections: Bounds::default().connections,
+            headers_within_s: Bounds::default().headers_within.as_secs(),
             body_within_s: 30,
             answer_within_s: 30,
             future_s: 300,
@@ -208,6 +215,10 @@ impl Limits {
 
     pub fn body_within(&self) -> Duration {
         Duration::from_secs(self.body_within_s)
+    }
+
+    pub fn bounds(&self) -> Bounds {
+        Bounds { connections: self.connections, headers_within: Duration::from_secs(self.headers_within_s) }
     }
 
     pub fn future(&self) -> Duration {
@@ -328,6 +339,9 @@ impl Config {
         let Limits { body_bytes, unpacked_bytes, waiting_bytes, .. } = self.limits;
         if body_bytes == 0 || unpacked_bytes < body_bytes || waiting_bytes < unpacked_bytes {
             return wrong("limits", "must keep 0 < body_bytes ≤ unpacked_bytes ≤ waiting_bytes");
+        }
+        if self.limits.connections == 0 || self.limits.headers_within_s == 0 {
+            return wrong("limits", "must allow at least one connection, and headers a second");
         }
         if self.batch.rows == 0 || self.batch.bytes == 0 || self.batch.in_flight == 0 {
             return wrong("batch", "needs at least one row, one byte and one insert in flight");

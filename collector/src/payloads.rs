@@ -126,7 +126,7 @@ impl Payloads {
             }
             Err(full) => {
                 for (payload, model) in &payloads {
-                    self.left_out.count(Reason::Full, model, payload.received_at);
+                    self.left_out.count(Reason::Full, model, 1, payload.received_at);
                 }
                 self.metrics.payloads("full", payloads.len());
                 Err(full)
@@ -137,9 +137,14 @@ impl Payloads {
     /// Notes payloads that their sender's quota keeps out, by their models.
     pub fn over_quota(&self, models: impl Iterator<Item = String>, at: Instant) {
         for model in models {
-            self.left_out.count(Reason::OverQuota, &model, at);
+            self.left_out.count(Reason::OverQuota, &model, 1, at);
             self.metrics.payloads("over_quota", 1);
         }
+    }
+
+    /// Notes `n` events that are left out for one reason.
+    pub fn leave_out(&self, reason: Reason, n: usize, at: Instant) {
+        self.left_out.count(reason, "", n as u64, at);
     }
 
     /// Notes an event that is no payload.
@@ -149,22 +154,26 @@ impl Payloads {
     }
 }
 
-/// Why payloads are left out that nobody will send again.
+/// Why something is left out that nobody will send again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Reason {
     Full,
     OverQuota,
     Duplicate,
     Unreadable,
+    NoEvent,
 }
 
 impl Reason {
     fn text(self) -> &'static str {
         match self {
-            Self::Full => "did not fit in the journal (collector.payloads.journal_bytes); answered with 429",
-            Self::OverQuota => "were beyond the quota of their token; answered with 429",
-            Self::Duplicate => "had come before with the same id, source and type; left out",
-            Self::Unreadable => "could not be read back from the journal",
+            Self::NoEvent => "log records carry no attributes of ours (leeway.model …)",
+            Self::Full => {
+                "payloads did not fit in the journal (collector.payloads.journal_bytes); answered with 429"
+            }
+            Self::OverQuota => "payloads were beyond the quota of their token; answered with 429",
+            Self::Duplicate => "payloads had come before with the same id, source and type; left out",
+            Self::Unreadable => "payloads could not be read back from the journal",
         }
     }
 }
@@ -186,14 +195,14 @@ struct Told {
 }
 
 impl LeftOut {
-    pub fn count(&self, reason: Reason, model: &str, at: Instant) {
+    pub fn count(&self, reason: Reason, model: &str, more: u64, at: Instant) {
         let mut told = self.lock();
         let mut key = (reason, model.to_owned());
         if told.counts.len() >= MOST_MODELS && !told.counts.contains_key(&key) {
             key.1.clear();
         }
         let (n, _, last) = told.counts.entry(key).or_insert((0, at, at));
-        *n += 1;
+        *n += more;
         *last = at;
     }
 
@@ -221,7 +230,7 @@ impl LeftOut {
             kept_out: None,
         };
         for ((reason, model), (n, first, last)) in counts {
-            refused.push(row(model, format!("{n} payloads from {first} to {last} {}", reason.text())));
+            refused.push(row(model, format!("{n} {}, from {first} to {last}", reason.text())));
         }
         if more_refused > 0 {
             refused.push(row(String::new(), format!("{more_refused} more events were refused like these")));
@@ -270,13 +279,14 @@ mod tests {
     fn what_is_left_out_is_told_once_by_reason_and_model() {
         let left_out = LeftOut::default();
         for second in [1, 2, 3] {
-            left_out.count(Reason::Full, "m", Instant::from_seconds(second));
+            left_out.count(Reason::Full, "m", 1, Instant::from_seconds(second));
         }
         for n in 0..2 * MOST_MODELS {
-            left_out.count(Reason::Duplicate, &n.to_string(), Instant::EPOCH);
+            left_out.count(Reason::Duplicate, &n.to_string(), 1, Instant::EPOCH);
         }
         let told = left_out.take(Instant::from_seconds(9));
-        assert!(told[0].reason.starts_with("3 payloads from 1970-01-01T00:00:01Z to 1970-01-01T00:00:03Z"));
+        assert!(told[0].reason.starts_with("3 payloads did not fit"), "{}", told[0].reason);
+        assert!(told[0].reason.ends_with("from 1970-01-01T00:00:01Z to 1970-01-01T00:00:03Z"));
         assert!(told.len() <= MOST_MODELS + 1);
         assert!(left_out.take(Instant::EPOCH).is_empty());
     }

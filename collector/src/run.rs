@@ -67,7 +67,8 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let consuming = kafka.map(|kafka| tokio::spawn(consume(kafka, is_told.clone(), context.stopper.clone())));
     tracing::info!(address = %listener.local_addr()?, "the collector listens");
     context.health.ready(CHECK);
-    service::http::serve(listener, http.router().merge(operations), context.stopper.clone()).await?;
+    let router = http.router().merge(operations);
+    service::http::serve_within(config.limits.bounds(), listener, router, context.stopper.clone()).await?;
     context.health.not_ready(CHECK, "is stopping");
     // Each queue stores what it holds and ends, whatever connections are still open.
     closing.cancel();

@@ -5,6 +5,7 @@ pub mod http;
 pub mod kafka;
 pub mod kserve;
 mod object;
+pub mod otlp;
 pub mod seldon;
 
 use std::sync::Arc;
@@ -12,4 +13,4 @@ use std::sync::Arc;
 use axum::Router;
 
 /// The sources that come over HTTP beside our own events: each adds its routes.
-const OVER_HTTP: [fn() -> Router<Arc<http::Http>>; 1] = [cloudevents::routes];
+const OVER_HTTP: [fn() -> Router<Arc<http::Http>>; 2] = [cloudevents::routes, otlp::routes];

@@ -1,6 +1,7 @@
 //! HTTP as every role serves and uses it: health, metrics, a server that finishes what it began, one client.
 
-use std::net::SocketAddr;
+mod serve;
+
 use std::time::Duration;
 
 use axum::Router;
@@ -10,10 +11,9 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use prometheus::Encoder;
 use tokio::net::TcpListener;
-use tokio_util::sync::CancellationToken;
 
+pub use self::serve::{Bounds, serve, serve_within};
 use crate::health::Health;
-use crate::stop;
 
 /// `/healthz` (alive), `/readyz` (ready, or what is missing) and `/metrics`.
 pub fn operations(health: Health, registry: prometheus::Registry) -> Router {
@@ -55,22 +55,6 @@ pub async fn listen(address: &str) -> anyhow::Result<TcpListener> {
         };
         anyhow::anyhow!("cannot listen on \"{address}\": {error}{hint}")
     })
-}
-
-/// Serves `router` until `stopper` is cancelled, then finishes the requests that run, up to [`stop::DEADLINE`].
-pub async fn serve(listener: TcpListener, router: Router, stopper: CancellationToken) -> anyhow::Result<()> {
-    let stopping = stopper.clone();
-    let service = router.into_make_service_with_connect_info::<SocketAddr>();
-    let server = axum::serve(listener, service).with_graceful_shutdown(stopping.cancelled_owned());
-    tokio::select! {
-        ended = server.into_future() => Ok(ended?),
-        () = after_deadline(stopper) => Ok(()),
-    }
-}
-
-async fn after_deadline(stopper: CancellationToken) {
-    stopper.cancelled().await;
-    tokio::time::sleep(stop::DEADLINE).await;
 }
 
 /// Makes TLS usable in this process. Harmless when called again.

@@ -5,10 +5,14 @@
 mod cloudevents;
 #[path = "payloads/crashes.rs"]
 mod crashes;
+#[path = "payloads/documented.rs"]
+mod documented;
 #[path = "payloads/guarded.rs"]
 mod guarded;
 #[path = "payloads/kserve.rs"]
 mod kserve;
+#[path = "payloads/otlp.rs"]
+mod otlp;
 #[path = "collector/running.rs"]
 #[expect(dead_code, reason = "the collector's own tests use the rest")]
 mod running;

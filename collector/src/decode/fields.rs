@@ -112,7 +112,7 @@ impl<'de> Visitor<'de> for Event<'_, '_> {
                 draft.sections.push(section);
                 draft.path().clear();
                 draft.path().push_str(section.prefix());
-                fields.next_value_seed(Value { draft: &mut *draft, section, is_top: true })?;
+                fields.next_value_seed(Value { draft: &mut *draft, section, is_top: true, depth: 0 })?;
             } else {
                 let value = fields.next_value::<Scalar<'de>>()?;
                 scalar_field(draft, &field, value);

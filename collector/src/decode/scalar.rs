@@ -3,7 +3,16 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+
+/// How deep objects or arrays may lie in each other. Parsers have bounds of their own, at which an unlucky stack is used
+/// up already; nobody nests features like that.
+pub const DEEPEST: u8 = 32;
+
+/// What stands in the error of a value that is nested deeper.
+pub fn too_deep<E: Error>() -> E {
+    E::custom(format!("nested deeper than {DEEPEST} levels"))
+}
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scalar<'de> {
@@ -31,11 +40,20 @@ impl Scalar<'_> {
 
 impl<'de> Deserialize<'de> for Scalar<'de> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor)
+        deserializer.deserialize_any(ScalarVisitor { depth: 0 })
     }
 }
 
-struct ScalarVisitor;
+struct ScalarVisitor {
+    depth: u8,
+}
+
+impl ScalarVisitor {
+    /// How deep the values inside of this one lie.
+    fn inner_depth<E: Error>(&self) -> Result<u8, E> {
+        if self.depth < DEEPEST { Ok(self.depth + 1) } else { Err(too_deep()) }
+    }
+}
 
 impl<'de> Visitor<'de> for ScalarVisitor {
     type Value = Scalar<'de>;
@@ -73,12 +91,16 @@ impl<'de> Visitor<'de> for ScalarVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Scalar<'de>, A::Error> {
-        while items.next_element::<Skipped>()?.is_some() {}
+        let depth = self.inner_depth::<A::Error>()?;
+        while items.next_element_seed(Skip { depth })?.is_some() {}
         Ok(Scalar::Array)
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Scalar<'de>, A::Error> {
-        while entries.next_entry::<Skipped, Skipped>()?.is_some() {}
+        let depth = self.inner_depth::<A::Error>()?;
+        while entries.next_key_seed(Skip { depth })?.is_some() {
+            entries.next_value_seed(Skip { depth })?;
+        }
         Ok(Scalar::Object)
     }
 }
@@ -89,6 +111,19 @@ pub struct Skipped;
 
 impl<'de> Deserialize<'de> for Skipped {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(ScalarVisitor).map(|_| Self)
+        Skip { depth: 0 }.deserialize(deserializer).map(|()| Self)
+    }
+}
+
+/// Reads over a value that lies so deep.
+struct Skip {
+    depth: u8,
+}
+
+impl<'de> DeserializeSeed<'de> for Skip {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        deserializer.deserialize_any(ScalarVisitor { depth: self.depth }).map(|_| ())
     }
 }

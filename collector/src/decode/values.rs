@@ -7,7 +7,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visi
 
 use super::array::Array;
 use super::draft::Draft;
-use super::scalar::{Scalar, Skipped};
+use super::scalar::{DEEPEST, Scalar, Skipped, too_deep};
 use super::section::Section;
 
 /// Reads the value at the draft's present path.
@@ -16,6 +16,8 @@ pub struct Value<'d, 'n> {
     pub section: Section,
     /// Whether the path is only the section's prefix so far: a name, not a dot, comes next.
     pub is_top: bool,
+    /// How many objects it lies in.
+    pub depth: u8,
 }
 
 impl<'de> DeserializeSeed<'de> for Value<'_, '_> {
@@ -75,13 +77,21 @@ impl<'de> Visitor<'de> for Value<'_, '_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let Self { draft, section, is_top } = self;
+        let Self { draft, section, is_top, depth } = self;
+        if depth >= DEEPEST {
+            return Err(too_deep());
+        }
         let length = draft.path().len();
         while entries.next_key_seed(Key { path: draft.path(), is_top })?.is_some() {
             if draft.has_problem() {
                 entries.next_value::<Skipped>()?;
             } else {
-                entries.next_value_seed(Value { draft: &mut *draft, section, is_top: false })?;
+                entries.next_value_seed(Value {
+                    draft: &mut *draft,
+                    section,
+                    is_top: false,
+                    depth: depth + 1,
+                })?;
             }
             draft.path().truncate(length);
         }

@@ -223,7 +223,7 @@ impl Worker {
         self.metrics.payloads("duplicate", 1);
         let model = self.journal.read(place).ok();
         let model = model.and_then(|payload| event::model(&payload.event, &self.maker.settings));
-        self.left_out.count(Reason::Duplicate, &model.unwrap_or_default(), self.clock.now());
+        self.left_out.count(Reason::Duplicate, &model.unwrap_or_default(), 1, self.clock.now());
         if let Err(error) = self.journal.leave_out([place].into_iter()) {
             tracing::warn!(%error, "a duplicate payload stays in the journal until the next start");
         }
@@ -469,7 +469,7 @@ impl Maker {
             let payload = self.journal.read(place);
             if let Err(error) = &payload {
                 tracing::error!(%error, "an acknowledged payload is lost");
-                self.left_out.count(Reason::Unreadable, "", received_at);
+                self.left_out.count(Reason::Unreadable, "", 1, received_at);
             }
             payload.ok()
         };

@@ -90,11 +90,11 @@ pub fn read(
 ) -> Result<Vec<Result<CloudEvent, BadEvent>>, BadEvent> {
     match mode {
         Mode::Binary => Ok(vec![binary(headers, body).and_then(|event| event.unpacked(most))]),
-        Mode::Structured => Ok(vec![structured(&body).and_then(|event| event.unpacked(most))]),
+        Mode::Structured => Ok(vec![structured(&body).and_then(|event| event.bounded(most))]),
         Mode::Batch => {
             let texts: Vec<&RawValue> = serde_json::from_slice(&body)
                 .map_err(|error| BadEvent::of("", format!("is no JSON array of events: {error}")))?;
-            let event = |text: &&RawValue| structured(text.get().as_bytes())?.unpacked(most);
+            let event = |text: &&RawValue| structured(text.get().as_bytes())?.bounded(most);
             Ok(texts.iter().map(event).collect())
         }
     }
@@ -251,16 +251,27 @@ impl CloudEvent {
 
     /// The same with its data unpacked where that begins as gzip does.
     fn unpacked(self, most: usize) -> Result<Self, BadEvent> {
-        let too_large = || BadEvent::of("data", format!("is larger than {most} bytes, unpacked"));
-        if self.data.starts_with(&GZIP) {
-            let mut text = Vec::new();
-            let packed = flate2::read::MultiGzDecoder::new(self.data.as_ref());
-            let read = packed.take(most as u64 + 1).read_to_end(&mut text);
-            read.map_err(|error| BadEvent::of("data", format!("cannot be unpacked: {error}")))?;
-            return if text.len() > most { Err(too_large()) } else { Ok(Self { data: text.into(), ..self }) };
+        if !is_packed(&self.data) {
+            return self.bounded(most);
         }
-        if self.data.len() > most { Err(too_large()) } else { Ok(self) }
+        let mut text = Vec::new();
+        let packed = flate2::read::MultiGzDecoder::new(self.data.as_ref());
+        let read = packed.take(most as u64 + 1).read_to_end(&mut text);
+        read.map_err(|error| BadEvent::of("data", format!("cannot be unpacked: {error}")))?;
+        Self { data: text.into(), ..self }.bounded(most)
     }
+
+    fn bounded(self, most: usize) -> Result<Self, BadEvent> {
+        if self.data.len() > most {
+            return Err(BadEvent::of("data", format!("is larger than {most} bytes, unpacked")));
+        }
+        Ok(self)
+    }
+}
+
+/// Whether a body is packed although nothing says so.
+fn is_packed(data: &[u8]) -> bool {
+    data.starts_with(&GZIP)
 }
 
 /// The beginning of what a sender wrote, for an error.

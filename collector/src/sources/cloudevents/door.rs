@@ -11,7 +11,7 @@ use axum::response::Response;
 use axum::routing::post;
 use service::token::Scope;
 
-use super::{BadEvent, CloudEvent, Mode, read};
+use super::{BadEvent, CloudEvent, Mode, is_packed, read};
 use crate::decode::{self, Decoded, Framing, Refused, Rules, Unreadable};
 use crate::event::{Kind, Outcome, Prediction};
 use crate::payloads::{Part, Payload, event};
@@ -107,7 +107,11 @@ impl Sorter {
     /// Unpacks and sorts the events of a body, and writes payloads down.
     fn take(self, packed: Packed, packing: Packing, headers: &HeaderMap) -> Result<Taken, Refusal> {
         let http = &self.http;
-        let unpacked = packed.unpack(packing, &http.limits, &http.room)?;
+        let mut unpacked = packed.unpack(packing, &http.limits, &http.room)?;
+        if is_packed(&unpacked.text) {
+            unpacked.take_more(&http.room, http.settings.payload_bytes)?;
+        }
+        let _room = unpacked.room;
         let bytes = unpacked.text.len();
         let events = read(Mode::of(headers), headers, unpacked.text, http.settings.payload_bytes);
         let events = events.map_err(|bad| Refusal::of(StatusCode::BAD_REQUEST, bad.to_string()))?;

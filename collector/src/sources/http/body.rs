@@ -18,6 +18,9 @@ use crate::decode::Framing;
 /// The largest window of zstd that is unpacked, as a power of two: 8 MiB, as much as `zstd -19` uses.
 const ZSTD_WINDOW: u32 = 23;
 
+/// What is unpacked at once.
+const PIECE_BYTES: usize = 64 * 1_024;
+
 /// How a body is written and packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Form {
@@ -94,12 +97,29 @@ pub struct Unpacked {
     pub room: OwnedSemaphorePermit,
 }
 
+impl Unpacked {
+    /// Takes more room, for what the text will unfold to.
+    pub fn take_more(&mut self, room: &Arc<Semaphore>, bytes: usize) -> Result<(), Refusal> {
+        self.room.merge(take_room(room, bytes)?);
+        Ok(())
+    }
+}
+
 pub fn kib(bytes: usize) -> u32 {
     u32::try_from(bytes.div_ceil(1_024).max(1)).unwrap_or(u32::MAX)
 }
 
 fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit, Refusal> {
     room.clone().try_acquire_many_owned(kib(bytes)).map_err(|_| Refusal::full())
+}
+
+/// Takes what is lacking of room for `bytes`.
+fn grow(taken: &mut OwnedSemaphorePermit, room: &Arc<Semaphore>, bytes: usize) -> Result<(), Refusal> {
+    let needed = kib(bytes) as usize;
+    if needed > taken.num_permits() {
+        taken.merge(take_room(room, (needed - taken.num_permits()) * 1_024)?);
+    }
+    Ok(())
 }
 
 fn too_large(limit: usize) -> Refusal {
@@ -128,10 +148,7 @@ pub async fn read(
             if bytes.len() + part.len() > limits.body_bytes {
                 return Err(too_large(limits.body_bytes));
             }
-            let needed = kib(bytes.len() + part.len()) as usize;
-            if needed > taken.num_permits() {
-                taken.merge(take_room(room, (needed - taken.num_permits()) * 1_024)?);
-            }
+            grow(&mut taken, room, bytes.len() + part.len())?;
             bytes.extend_from_slice(&part);
         }
         Ok(bytes)
@@ -156,30 +173,48 @@ impl Packed {
         let Self { bytes, room: mut taken } = self;
         let text = match packing {
             Packing::Plain => bytes,
-            Packing::Gzip => unpacked(flate2::read::MultiGzDecoder::new(bytes.as_ref()), limits)?,
+            Packing::Gzip => {
+                let decoder = flate2::read::MultiGzDecoder::new(bytes.as_ref());
+                unpacked(decoder, bytes.len(), limits, room, &mut taken)?
+            }
             Packing::Zstd => {
                 let mut decoder = zstd::stream::read::Decoder::new(bytes.as_ref()).map_err(|e| broken(&e))?;
                 decoder.window_log_max(ZSTD_WINDOW).map_err(|e| broken(&e))?;
-                unpacked(decoder, limits)?
+                unpacked(decoder, bytes.len(), limits, room, &mut taken)?
             }
         };
-        let needed = kib(text.len()) as usize;
-        if needed > taken.num_permits() {
-            taken.merge(take_room(room, (needed - taken.num_permits()) * 1_024)?);
-        }
         Ok(Unpacked { text, room: taken })
     }
 }
 
-fn unpacked(reader: impl Read, limits: &Limits) -> Result<Bytes, Refusal> {
+/// Unpacks piece by piece, taking room before memory: many small bodies may unfold at once.
+fn unpacked(
+    mut reader: impl Read,
+    packed: usize,
+    limits: &Limits,
+    room: &Arc<Semaphore>,
+    taken: &mut OwnedSemaphorePermit,
+) -> Result<Bytes, Refusal> {
+    let most = limits.unpacked_bytes;
     let mut text = Vec::new();
-    let most = limits.unpacked_bytes as u64;
-    reader.take(most + 1).read_to_end(&mut text).map_err(|error| broken(&error))?;
-    if text.len() as u64 > most {
-        let error = format!("the body unpacks to more than {most} bytes; send fewer events at once");
-        return Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error));
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let n = reader.read(&mut piece).map_err(|error| broken(&error))?;
+        if n == 0 {
+            return Ok(text.into());
+        }
+        let needed = text.len() + n;
+        if needed > most {
+            let error = format!("the body unpacks to more than {most} bytes; send fewer events at once");
+            return Err(Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error));
+        }
+        if needed > text.capacity() {
+            let capacity = (2 * needed).min(most);
+            grow(taken, room, packed + capacity)?;
+            text.reserve_exact(capacity - text.len());
+        }
+        text.extend_from_slice(piece.get(..n).unwrap_or_default());
     }
-    Ok(text.into())
 }
 
 fn broken(error: &std::io::Error) -> Refusal {

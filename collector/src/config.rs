@@ -45,7 +45,8 @@ pub struct Limits {
     pub body_bytes: usize,
     /// The largest body once unpacked: a few bytes of gzip can stand for gigabytes.
     pub unpacked_bytes: usize,
-    /// Unpacked bodies that wait to be stored, all requests together; beyond it senders are told to wait (429).
+    /// Unpacked bodies and the events from them that wait to be stored, all requests together; beyond it senders are told
+    /// to wait (429). With a batch or two beside it, it is what a collector holds at most.
     pub waiting_bytes: usize,
     /// Connections at once; further ones are told to come back (503).
     pub connections: usize,
@@ -86,6 +87,8 @@ pub struct Grids {
     pub refresh_ms: u64,
     /// How long after a grid holds everything received before it is surely stored.
     pub settle_ms: u64,
+    /// Signals of all models that are remembered while they have no grid; further ones wait for these.
+    pub waiting_signals: usize,
 }
 
 /// What is redacted of the events of all models, beside what their contracts say (`docs/privacy.md`).
@@ -170,7 +173,7 @@ impl Default for Limits {
         Self {
             body_bytes: 16 * MIB,
             unpacked_bytes: 64 * MIB,
-            waiting_bytes: 256 * MIB,
+            waiting_bytes: 128 * MIB,
             connections: Bounds::default().connections,
             headers_within_s: Bounds::default().headers_within.as_secs(),
             body_within_s: 30,
@@ -188,7 +191,14 @@ impl Default for Batch {
 
 impl Default for Grids {
     fn default() -> Self {
-        Self { values: 5_000, first_hour_s: 3_600, lead_ms: 10_000, refresh_ms: 2_000, settle_ms: 10_000 }
+        Self {
+            values: 5_000,
+            first_hour_s: 3_600,
+            lead_ms: 10_000,
+            refresh_ms: 2_000,
+            settle_ms: 10_000,
+            waiting_signals: 50_000,
+        }
     }
 }
 
@@ -351,6 +361,9 @@ impl Config {
         }
         if self.grids.values == 0 {
             return wrong("grids.values", "must be at least 1");
+        }
+        if self.grids.waiting_signals == 0 {
+            return wrong("grids.waiting_signals", "must be at least 1: no signal would ever get a grid");
         }
         let hashes = self.privacy.classes.values().any(|action| matches!(action, Action::Hash));
         if (hashes || !self.privacy.patterns.is_empty()) && !self.privacy.has_key() {

@@ -45,6 +45,9 @@ pub struct Rules {
 /// Bad events in one body, beyond which the whole body is refused: it is something else than events.
 pub const MOST_REFUSED: usize = 10_000;
 
+/// Events in one body. Small ones take many times the memory of their text, which is not known before they are read.
+pub const MOST_EVENTS: usize = 100_000;
+
 /// An event that was refused.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Refused {
@@ -94,6 +97,8 @@ pub enum Unreadable {
     Open { index: usize },
     #[error("there is more after the end of the array")]
     Trailing,
+    #[error("the body has more than {MOST_EVENTS} events; send fewer at once")]
+    TooMany,
     #[error("more than {MOST_REFUSED} events are wrong, the first of them: {first}")]
     TooManyRefused { first: String },
 }
@@ -164,6 +169,9 @@ fn each<E>(
     let mut decoded = Decoded { events: Vec::new(), refused: Vec::<Refused>::new() };
     for (index, text) in split::split(body, framing)?.enumerate() {
         let text = text?;
+        if index == MOST_EVENTS {
+            return Err(Unreadable::TooMany);
+        }
         match read(text) {
             Ok(event) => decoded.events.push(event),
             Err((problem, model)) => {

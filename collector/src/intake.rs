@@ -91,7 +91,7 @@ impl Intake {
             metrics: Arc::new(Metrics::new(&context.meter)),
             guards: GuardBook::new(context.contracts.clone(), Settings::default()),
             duplicates: Duplicates::new(config::Duplicates { window_s: 0, ..Default::default() }),
-            pending: Pending::default(),
+            pending: Pending::of_at_most(config::Grids::default().waiting_signals),
             late: Late::default(),
             clock: context.clock.clone(),
             settle: config::Grids::default().settle(),
@@ -113,9 +113,10 @@ impl Intake {
         Self { guards, ..self }
     }
 
-    /// The same where grids settle in another time than usual.
-    pub fn with_settle(self, settle: Duration) -> Self {
-        Self { settle, ..self }
+    /// The same where more is said of grids than usual.
+    pub fn with_grids(self, config: &config::Grids) -> Self {
+        let pending = Pending::of_at_most(config.waiting_signals);
+        Self { settle: config.settle(), pending, ..self }
     }
 
     /// The same where repeated events are told from new ones by [`Self::insert_new`].

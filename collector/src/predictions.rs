@@ -45,6 +45,24 @@ impl Predictions {
         self.timestamps.is_empty()
     }
 
+    /// The memory that the events take, without that of the names, which are few.
+    pub fn bytes(&self) -> usize {
+        let numbers = [&self.models, &self.versions, &self.environments, &self.sources];
+        let keys = [&self.numbers.keys, &self.categories.keys, &self.vectors.keys, &self.lists.keys];
+        let offsets = [&self.numbers.offsets, &self.categories.offsets, &self.vectors.offsets];
+        let fours =
+            numbers.iter().chain(&keys).chain(&offsets).map(|column| column.capacity()).sum::<usize>()
+                + [&self.lists.offsets, &self.tags.offsets, &self.tags.keys, &self.categories.values]
+                    .iter()
+                    .map(|column| column.capacity())
+                    .sum::<usize>()
+                + self.vectors.values.items.capacity();
+        let eights =
+            self.timestamps.capacity() + self.received_at.capacity() + self.numbers.values.capacity();
+        let texts = [&self.ids, &self.errors, &self.trace_ids, &self.lists.values.items, &self.tags.values];
+        4 * fours + 8 * eights + texts.iter().map(|texts| texts.memory()).sum::<usize>()
+    }
+
     pub fn push(&mut self, event: &Prediction) {
         let label = |labels: &mut Dictionary, place, name: &Name| labels.index_at(place, name) as i32;
         let row = self.len() as u32;
@@ -249,6 +267,10 @@ impl Texts {
         self.offsets[row] == self.offsets[row + 1]
     }
 
+    fn memory(&self) -> usize {
+        self.bytes.capacity() + 4 * self.offsets.capacity()
+    }
+
     fn reserve(&mut self, rows: usize, bytes: usize) {
         self.offsets.reserve(rows);
         self.bytes.reserve(bytes);
@@ -406,6 +428,31 @@ mod tests {
                 marks: (second % 3 == 0).then(|| Box::new(Marks { counts_only: true, ..Marks::default() })),
             },
         )
+    }
+
+    #[test]
+    fn the_memory_of_events_grows_with_what_they_carry() {
+        let event = |numbers: usize, id: usize| Prediction {
+            id: "x".repeat(id),
+            model: Name::from("m"),
+            version: Name::default(),
+            environment: Name::from("production"),
+            timestamp: Instant::EPOCH,
+            received_at: Instant::EPOCH,
+            numbers: (0..numbers).map(|n| (Name::from(format!("n{n}")), 1.0)).collect(),
+            categories: Vec::new(),
+            vectors: Vec::new(),
+            lists: Vec::new(),
+            tags: Vec::new(),
+            error: String::new(),
+            trace_id: String::new(),
+            source: Name::from("test"),
+            marks: None,
+        };
+        let bytes = |numbers, id| vec![event(numbers, id); 1_000].iter().collect::<Predictions>().bytes();
+        assert!(bytes(0, 0) >= 1_000 * 60, "{}", bytes(0, 0));
+        assert!(bytes(100, 0) >= bytes(0, 0) + 1_000 * 1_200);
+        assert!(bytes(0, 500) >= bytes(0, 0) + 1_000 * 500);
     }
 
     proptest! {

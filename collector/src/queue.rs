@@ -19,9 +19,15 @@ use crate::predictions::Predictions;
 /// Requests that may stand before the queue itself; more wait to be let in, which slows their senders.
 const DOORSTEP: usize = 4_096;
 
+/// What the texts and lists of an event that is a row take beside it: an id and a value or two.
+const ROW_HEAP_BYTES: usize = 256;
+
 /// What comes in parts and is stored as one.
 pub trait Gather: Send + Sized + 'static {
     fn rows(&self) -> usize;
+
+    /// The memory that it takes, roughly.
+    fn bytes(&self) -> usize;
 
     /// All parts as one, in their order.
     fn gather(parts: Vec<Self>) -> Self;
@@ -32,6 +38,10 @@ impl<E: Send + 'static> Gather for Vec<E> {
         self.len()
     }
 
+    fn bytes(&self) -> usize {
+        self.capacity() * (size_of::<E>() + ROW_HEAP_BYTES)
+    }
+
     fn gather(parts: Vec<Self>) -> Self {
         parts.into_iter().flatten().collect()
     }
@@ -40,6 +50,10 @@ impl<E: Send + 'static> Gather for Vec<E> {
 impl Gather for Predictions {
     fn rows(&self) -> usize {
         self.len()
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
     }
 
     fn gather(parts: Vec<Self>) -> Self {

@@ -46,7 +46,7 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
         .with_guards(guards)
         .with_duplicates(Duplicates::new(config.duplicates.clone()))
         .with_spool(spool, patience)
-        .with_settle(config.grids.settle());
+        .with_grids(&config.grids);
     let repeatable = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
     let repeating = intake.clone().without_spool(repeatable);
     let kafka = Kafka::join(&config.kafka, &config.limits, store.clone(), repeating, &context)?;

@@ -163,6 +163,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyh
 
 /// Runs roles until a signal. `up` brings its own store where none is named; a single role needs one.
 fn serve(config: &Config, role: &str, roles: &[Role]) -> anyhow::Result<()> {
+    service::memory::keep_little();
     let telemetry = Telemetry::start(&config.telemetry, role)?;
     let outcome = block_on(async {
         let stopper = CancellationToken::new();

@@ -9,6 +9,7 @@ pub mod config;
 pub mod context;
 pub mod health;
 pub mod http;
+pub mod memory;
 pub mod secret;
 pub mod stop;
 pub mod telemetry;

@@ -21,8 +21,19 @@ const MOST: usize = 10_000;
 const MODELS: usize = 1_000;
 
 /// Shared by those who store events and the maker.
-#[derive(Clone, Debug, Default)]
-pub struct Pending(Arc<Mutex<HashMap<String, Waiting>>>);
+#[derive(Clone, Debug)]
+pub struct Pending {
+    models: Arc<Mutex<Models>>,
+    /// Signals of all models together that wait at most.
+    most: usize,
+}
+
+#[derive(Debug, Default)]
+struct Models {
+    waiting: HashMap<String, Waiting>,
+    /// All signals in it.
+    signals: usize,
+}
 
 #[derive(Debug)]
 struct Waiting {
@@ -51,20 +62,27 @@ pub struct Due {
 }
 
 impl Pending {
+    /// Remembers so many signals at most, and leaves the others for later.
+    pub fn of_at_most(most: usize) -> Self {
+        Self { models: Arc::default(), most }
+    }
+
     /// Adds `values` of a signal that were stored.
     pub fn add(&self, model: &str, signal: &str, values: u64, received_at: Instant, interval: Interval) {
         let mut models = self.lock();
-        if models.len() >= MODELS && !models.contains_key(model) {
+        let Models { waiting, signals } = &mut *models;
+        if (waiting.len() >= MODELS || *signals >= self.most) && !waiting.contains_key(model) {
             return;
         }
         let waiting =
-            models.entry(model.to_owned()).or_insert_with(|| Waiting { interval, signals: BTreeMap::new() });
+            waiting.entry(model.to_owned()).or_insert_with(|| Waiting { interval, signals: BTreeMap::new() });
         waiting.interval.start = waiting.interval.start.min(interval.start);
         waiting.interval.end = waiting.interval.end.max(interval.end);
         if let Some(known) = waiting.signals.get_mut(signal) {
             known.values += values;
             known.since = known.since.min(received_at);
-        } else if waiting.signals.len() < MOST {
+        } else if waiting.signals.len() < MOST && *signals < self.most {
+            *signals += 1;
             waiting.signals.insert(signal.to_owned(), Signal { values, since: received_at, sample: None });
         }
     }
@@ -72,7 +90,7 @@ impl Pending {
     /// Keeps values of a signal that waits, until it has its grid.
     pub fn add_sample(&self, model: &str, signal: &str, sample: Sample) {
         let mut models = self.lock();
-        let Some(waiting) = models.get_mut(model) else { return };
+        let Some(waiting) = models.waiting.get_mut(model) else { return };
         let sampled = waiting.signals.values().filter(|signal| signal.sample.is_some()).count();
         if let Some(signal) = waiting.signals.get_mut(signal)
             && (signal.sample.is_some() || sampled < MOST_SAMPLED)
@@ -85,7 +103,7 @@ impl Pending {
     pub fn bins(&self, due: &Due, contract: &Contract) -> Vec<Made> {
         let models = self.lock();
         let made = due.signals.iter().filter_map(|signal| {
-            let sample = models.get(&due.model)?.signals.get(signal)?.sample.as_ref()?;
+            let sample = models.waiting.get(&due.model)?.signals.get(signal)?.sample.as_ref()?;
             let bins = match is_duration(signal) {
                 true => Bins::Numbers(Edges::of_duration(&contract.duration_limits(signal))),
                 false => sample.bins()?,
@@ -97,11 +115,13 @@ impl Pending {
 
     /// Forgets signals that have a grid now.
     pub fn forget(&self, known: &Known) {
-        self.lock().retain(|name, waiting| {
+        let mut models = self.lock();
+        models.waiting.retain(|name, waiting| {
             let model = known.model(name);
             waiting.signals.retain(|signal, _| !model.by_signal.contains_key(signal));
             !waiting.signals.is_empty()
         });
+        models.signals = models.waiting.values().map(|waiting| waiting.signals.len()).sum();
     }
 
     /// What is to get its grid now: signals with enough values, or after the first hour; durations at once.
@@ -111,7 +131,7 @@ impl Pending {
             is_duration(name) || signal.values >= config.values || now.since(signal.since) >= first_hour
         };
         let models = self.lock();
-        let due = models.iter().map(|(model, waiting)| Due {
+        let due = models.waiting.iter().map(|(model, waiting)| Due {
             model: model.clone(),
             interval: waiting.interval,
             signals: waiting
@@ -124,13 +144,16 @@ impl Pending {
         due.filter(|due| !due.signals.is_empty()).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<String, Waiting>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Models> {
+        self.models.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use domain::grid::{Bins, Edges, Grid};
+    use sql::grids::StoredGrid;
+
     use super::*;
 
     fn due(pending: &Pending, now: i64) -> Vec<String> {
@@ -140,7 +163,7 @@ mod tests {
 
     #[test]
     fn a_signal_is_due_with_its_values_or_after_an_hour_and_a_duration_at_once() {
-        let pending = Pending::default();
+        let pending = Pending::of_at_most(10);
         let interval = Interval::new(Instant::from_seconds(5), Instant::from_seconds(9));
         for (signal, values) in [("feature.many", 4_999), ("feature.few", 3), ("latency_ms", 1)] {
             pending.add("m", signal, values, Instant::from_seconds(10), interval);
@@ -153,10 +176,32 @@ mod tests {
 
     #[test]
     fn names_without_end_do_not_fill_the_memory() {
-        let pending = Pending::default();
         let interval = Interval::new(Instant::EPOCH, Instant::EPOCH);
-        (0..2 * MOST)
-            .for_each(|n| pending.add("m", &format!("feature.{n}"), 5_000, Instant::EPOCH, interval));
-        assert_eq!(due(&pending, 0).len(), MOST);
+        let fill = |pending: &Pending, models: usize, signals: usize| {
+            for n in 0..models * signals {
+                let (model, signal) = (format!("m{}", n % models), format!("feature.{n}"));
+                pending.add(&model, &signal, 5_000, Instant::EPOCH, interval);
+            }
+            due(pending, 0).len()
+        };
+        assert_eq!(fill(&Pending::of_at_most(1_000_000), 1, 2 * MOST), MOST);
+        assert_eq!(fill(&Pending::of_at_most(1_000_000), 2 * MODELS, 1), MODELS);
+        let pending = Pending::of_at_most(500);
+        assert_eq!(fill(&pending, 40, 100), 500);
+        // What has its grid makes room.
+        let grid = |n: usize| {
+            let bins = Bins::Numbers(Edges::of_sample(vec![1.0]));
+            let grid = Grid::new("m0", &format!("feature.{n}"), Instant::EPOCH, bins);
+            StoredGrid {
+                grid,
+                made_from: String::new(),
+                made_of: 0,
+                announced_at: Instant::EPOCH,
+                recounted_at: None,
+            }
+        };
+        let known = Known::of(Instant::EPOCH, (0..400).step_by(40).map(grid).collect(), Arc::default());
+        pending.forget(&known);
+        assert_eq!(fill(&pending, 40, 100), 500);
     }
 }

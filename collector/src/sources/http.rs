@@ -62,8 +62,10 @@ pub struct Http {
     contracts: Contracts,
     /// Whether the contracts of the store were read: before that nobody knows what must not be kept.
     is_told: watch::Receiver<bool>,
-    /// Room for bodies, in KiB.
+    /// Room for bodies and their events, in KiB.
     pub(super) room: Arc<Semaphore>,
+    /// One for each processor: more bodies at once are not read sooner, and what one becomes has its room only afterwards.
+    readers: Semaphore,
     /// Names learned from earlier requests; a request takes one and gives it back.
     names: Mutex<Vec<Names>>,
 }
@@ -92,6 +94,7 @@ impl Http {
             contracts: context.contracts.clone(),
             is_told,
             room: Arc::new(Semaphore::new(body::kib(config.limits.waiting_bytes) as usize)),
+            readers: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             names: Mutex::default(),
         })
     }
@@ -140,6 +143,15 @@ impl Http {
     /// Takes events out of the sender's quota.
     pub(super) fn spend(&self, allowed: &Allowed, events: usize) -> Result<(), Refusal> {
         allowed.spend(events).inspect_err(|_| self.intake.metrics().over_quota(allowed.name(), events))
+    }
+
+    /// Reads a body where it holds up nobody who waits, when its turn has come.
+    pub(super) async fn read_over<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Refusal> + Send + 'static,
+    ) -> Result<T, Refusal> {
+        let _turn = self.readers.acquire().await;
+        off_the_runtime(work).await
     }
 
     pub(super) fn with_names<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
@@ -200,15 +212,29 @@ pub(super) struct Door<B> {
     kind: Kind,
     scope: Scope,
     queue: fn(&Http) -> Queue<B>,
-    decode: Decode<B>,
+    pub(super) decode: Decode<B>,
     /// Asked where the events go to Kafka.
     identities: fn(&B) -> Vec<Identity>,
 }
 
 /// What was understood of a body, gathered as it is stored.
+#[derive(Default)]
 pub(super) struct Taken<B> {
     events: B,
     refused: Vec<Refused>,
+}
+
+impl<B: Gather> Taken<B> {
+    /// All events, good and bad.
+    pub(super) fn len(&self) -> usize {
+        self.events.rows() + self.refused.len()
+    }
+
+    /// The memory that it takes, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let of = |refused: &Refused| size_of::<Refused>() + refused.payload.len() + refused.error.len();
+        self.events.bytes() + self.refused.iter().map(of).sum::<usize>()
+    }
 }
 
 impl From<Decoded<Outcome>> for Taken<Vec<Outcome>> {
@@ -257,16 +283,15 @@ impl<B: Gather> Door<B> {
         let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
         let rules = http.rules(&allowed, SOURCE);
         let work = {
-            let (http, rules, decode) = (http.clone(), rules.clone(), self.decode);
-            move || understand(&http, packed, form, &rules, decode)
+            let (http, rules, decode, keep_text) = (http.clone(), rules.clone(), self.decode, log.is_some());
+            move || understand(&http, packed, form, &rules, decode, keep_text)
         };
-        let (text, room, decoded) = work_where_it_fits(work).await?;
+        let Understood { bytes, text, room, decoded } = http.read_over(work).await?;
         match decoded {
             Ok(taken) => {
-                let events = taken.events.rows() + taken.refused.len();
-                http.spend(&allowed, events)?;
+                http.spend(&allowed, taken.len())?;
                 let Stored { accepted, refused } = match log {
-                    None => self.store(http, &rules, taken, text.len(), Some(room)).await?,
+                    None => self.store(http, &rules, taken, bytes, Some(room)).await?,
                     Some(log) => {
                         let stored = self.log(http, &rules, taken, (text, form.framing), log).await;
                         drop(room);
@@ -277,7 +302,7 @@ impl<B: Gather> Door<B> {
             }
             Err((unreadable, payload)) => {
                 let whole = unreadable_rejection(self.kind, &rules, &unreadable, payload);
-                self.wait(http, http.queues.rejections.submit(vec![whole], text.len(), Some(room))).await?;
+                self.wait(http, http.queues.rejections.submit(vec![whole], bytes, Some(room))).await?;
                 http.intake.metrics().events(self.kind, SOURCE, 0, 1);
                 Err(Refusal::unreadable(&unreadable))
             }
@@ -350,31 +375,42 @@ impl<B: Gather> Door<B> {
     }
 }
 
-/// A body unpacked, the room that it takes, and its events, or why there are none.
-type Understood<B> = Result<(Bytes, OwnedSemaphorePermit, Result<Taken<B>, (Unreadable, String)>), Refusal>;
+/// What a body came to.
+struct Understood<B> {
+    /// How many bytes are to wait; `room` is there for them.
+    bytes: usize,
+    /// The body unpacked, where somebody wants it still.
+    text: Bytes,
+    room: OwnedSemaphorePermit,
+    /// Its events, or why there are none, with its beginning.
+    decoded: Result<Taken<B>, (Unreadable, String)>,
+}
 
 /// Unpacks and decodes a body.
-fn understand<B>(
+fn understand<B: Gather>(
     http: &Http,
     packed: body::Packed,
     form: body::Form,
     rules: &Rules,
     decode: Decode<B>,
-) -> Understood<B> {
-    let body::Unpacked { text, room } = packed.unpack(form.packing, &http.limits, &http.room)?;
+    keep_text: bool,
+) -> Result<Understood<B>, Refusal> {
+    let body::Unpacked { text, mut room } = packed.unpack(form.packing, &http.limits, &http.room)?;
     http.intake.metrics().waiting(http.limits.waiting_bytes - http.room.available_permits() * 1_024);
     let decoded = http.with_names(|names| decode(&text, form.framing, names, rules));
-    let decoded = decoded.map_err(|unreadable| (unreadable, cut_payload(&text)));
-    Ok((text, room, decoded))
-}
-
-async fn work_where_it_fits<B: Gather>(
-    work: impl FnOnce() -> Understood<B> + Send + 'static,
-) -> Understood<B> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(outcome) => outcome,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    }
+    let taken = match decoded {
+        Ok(taken) => taken,
+        Err(unreadable) => {
+            let decoded = Err((unreadable, cut_payload(&text)));
+            return Ok(Understood { bytes: text.len(), text: Bytes::new(), room, decoded });
+        }
+    };
+    let text = if keep_text { text } else { Bytes::new() };
+    // From here on it is the events that take room: many small ones take more than their text. One body that is more than
+    // there is room at all may have all of it.
+    let bytes = taken.bytes() + text.len();
+    body::adjust(&mut room, &http.room, bytes.min(http.limits.waiting_bytes))?;
+    Ok(Understood { bytes, text, room, decoded: Ok(taken) })
 }
 
 /// What stands in `rejected_events` for a body in which no events could be told apart.

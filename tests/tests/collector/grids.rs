@@ -26,6 +26,7 @@ fn quick() -> Config {
         lead_ms: 1_500,
         refresh_ms: 100,
         settle_ms: 1_500,
+        ..Default::default()
     };
     let batch = collector::config::Batch { age_ms: 20, ..Config::default().batch };
     Config { grids, batch, ..Config::default() }

@@ -100,6 +100,7 @@ pub fn config_at(brokers: String, topics: &[(&str, Kind)]) -> Config {
         lead_ms: 1_500,
         refresh_ms: 100,
         settle_ms: 1_500,
+        ..Default::default()
     };
     let named = topics.iter().map(|(name, kind)| Topic { name: (*name).to_owned(), kind: *kind }).collect();
     let defaults = kafka::Config::default();

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::Response;
 use axum::routing::post;
 use service::token::Scope;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::{BadEvent, CloudEvent, Mode, is_packed, read};
 use crate::decode::{self, Decoded, Framing, Refused, Rules, Unreadable};
@@ -58,15 +59,9 @@ async fn accept(http: &Arc<Http>, request: Request<Body>) -> Result<Accepted, Re
     let may_send_outcomes = check(Scope::Outcomes).is_ok();
     let packing = Packing::of(&parts.headers)?;
     let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
-    let sorting = {
-        let (http, rules) = (http.clone(), rules.clone());
-        let sorter = Sorter { http, rules, allowed, may_send_outcomes };
-        tokio::task::spawn_blocking(move || sorter.take(packed, packing, &parts.headers))
-    };
-    let Taken { acknowledged, predictions, outcomes, mut refused, bytes } = match sorting.await {
-        Ok(taken) => taken?,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    };
+    let sorter = Sorter { http: http.clone(), rules: rules.clone(), allowed, may_send_outcomes };
+    let sorting = http.read_over(move || sorter.take(packed, packing, &parts.headers));
+    let Taken { acknowledged, predictions, outcomes, mut refused, bytes, room: _room } = sorting.await?;
     let mut accepted = acknowledged;
     // Without events of our own nothing waits for the store.
     if !predictions.events.is_empty() || !predictions.refused.is_empty() {
@@ -91,6 +86,8 @@ struct Taken {
     /// Refused as CloudEvents, before anything else was looked at.
     refused: Vec<Refused>,
     bytes: usize,
+    /// Kept until everything is stored.
+    room: OwnedSemaphorePermit,
 }
 
 /// How the data of an event become events of ours.
@@ -111,7 +108,7 @@ impl Sorter {
         if is_packed(&unpacked.text) {
             unpacked.take_more(&http.room, http.settings.payload_bytes)?;
         }
-        let _room = unpacked.room;
+        let room = unpacked.room;
         let bytes = unpacked.text.len();
         let events = read(Mode::of(headers), headers, unpacked.text, http.settings.payload_bytes);
         let events = events.map_err(|bad| Refusal::of(StatusCode::BAD_REQUEST, bad.to_string()))?;
@@ -123,6 +120,7 @@ impl Sorter {
             outcomes: Decoded { events: Vec::new(), refused: Vec::new() },
             refused: Vec::new(),
             bytes,
+            room,
         };
         for (index, event) in events.into_iter().enumerate() {
             let sorted = event.and_then(|event| self.sort(index, event, &mut payloads, &mut taken));

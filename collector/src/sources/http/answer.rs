@@ -61,7 +61,11 @@ impl Refusal {
     }
 
     pub fn unreadable(unreadable: &Unreadable) -> Self {
-        Self::of(StatusCode::BAD_REQUEST, unreadable.to_string())
+        let status = match unreadable {
+            Unreadable::TooMany => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::of(status, unreadable.to_string())
     }
 
     /// The queue is full: the same again a little later.

@@ -122,6 +122,13 @@ fn grow(taken: &mut OwnedSemaphorePermit, room: &Arc<Semaphore>, bytes: usize) -
     Ok(())
 }
 
+/// Makes the room fit `bytes`, which may be more or less than it was taken for.
+pub fn adjust(taken: &mut OwnedSemaphorePermit, room: &Arc<Semaphore>, bytes: usize) -> Result<(), Refusal> {
+    grow(taken, room, bytes)?;
+    drop(taken.split(taken.num_permits().saturating_sub(kib(bytes) as usize)));
+    Ok(())
+}
+
 fn too_large(limit: usize) -> Refusal {
     let error = format!("the body is larger than {limit} bytes; send fewer events at once");
     Refusal::of(StatusCode::PAYLOAD_TOO_LARGE, error)
@@ -183,6 +190,8 @@ impl Packed {
                 unpacked(decoder, bytes.len(), limits, room, &mut taken)?
             }
         };
+        // Packed it is not needed any more.
+        adjust(&mut taken, room, text.len())?;
         Ok(Unpacked { text, room: taken })
     }
 }

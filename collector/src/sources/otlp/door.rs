@@ -9,16 +9,19 @@ use axum::http::{HeaderMap, Request, StatusCode, header};
 use axum::response::Response;
 use axum::routing::post;
 use service::token::Scope;
+use tokio::sync::OwnedSemaphorePermit;
 
 use super::answer::{self, Taken};
 use super::{Encoding, Lines, Passed, lines};
-use crate::decode::{self, Decoded, Framing, Names, Refused, Rules, Unreadable};
-use crate::event::{Kind, Outcome, Prediction};
+use crate::decode::{Framing, Names, Refused, Rules, Unreadable};
+use crate::event::{Kind, Outcome};
 use crate::payloads::Reason;
+use crate::predictions::Predictions;
+use crate::queue::Gather;
 use crate::sources::http::answer::Refusal;
 use crate::sources::http::auth;
-use crate::sources::http::body::{self, Packed, Packing};
-use crate::sources::http::{Http, OUTCOMES, PREDICTIONS};
+use crate::sources::http::body::{self, Packed, Packing, Unpacked};
+use crate::sources::http::{Door, Http, OUTCOMES, PREDICTIONS, Taken as Events};
 
 /// The name under which events of this source are stored.
 const SOURCE: &str = "otlp";
@@ -65,22 +68,18 @@ async fn accept(http: &Arc<Http>, encoding: Encoding, request: Request<Body>) ->
     http.knows_contracts()?;
     let packing = Packing::of(&parts.headers)?;
     let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
-    let understanding = {
+    let work = {
         let (http, rules) = (http.clone(), rules.clone());
-        tokio::task::spawn_blocking(move || {
-            understand(&http, packed, packing, encoding, &rules, may_send_outcomes)
-        })
+        move || understand(&http, packed, packing, encoding, &rules, may_send_outcomes)
     };
-    let Understood { predictions, outcomes, mut taken, bytes } = match understanding.await {
-        Ok(understood) => understood?,
-        Err(error) => std::panic::resume_unwind(error.into_panic()),
-    };
-    http.spend(&allowed, predictions.events.len() + outcomes.events.len())?;
+    let Understood { predictions, outcomes, mut taken, bytes, room } = http.read_over(work).await?;
+    http.spend(&allowed, predictions.len() + outcomes.len())?;
     let (one, two) = futures_util::future::try_join(
         PREDICTIONS.store(http, &rules, predictions, bytes, None),
         OUTCOMES.store(http, &rules, outcomes, 0, None),
     )
     .await?;
+    drop(room);
     for refused in one.refused.into_iter().chain(two.refused) {
         taken.reject(&refused.field, &refused.error);
     }
@@ -96,14 +95,13 @@ impl Taken {
     }
 }
 
-/// How lines become events.
-type Decode<E> = fn(&[u8], Framing, &mut Names, &Rules) -> Result<Decoded<E>, Unreadable>;
-
 struct Understood {
-    predictions: Decoded<Prediction>,
-    outcomes: Decoded<Outcome>,
+    predictions: Events<Predictions>,
+    outcomes: Events<Vec<Outcome>>,
     taken: Taken,
+    /// The memory of the events, for which there is room.
     bytes: usize,
+    room: OwnedSemaphorePermit,
 }
 
 fn understand(
@@ -114,10 +112,12 @@ fn understand(
     rules: &Rules,
     may_send_outcomes: bool,
 ) -> Result<Understood, Refusal> {
-    let unpacked = packed.unpack(packing, &http.limits, &http.room)?;
-    let bad = |error: String| Refusal::of(StatusCode::BAD_REQUEST, error);
+    let Unpacked { text, mut room } = packed.unpack(packing, &http.limits, &http.room)?;
     let Lines { predictions, outcomes, others: Passed(others), refused, records: _ } =
-        lines(&unpacked.text, encoding, rules.received_at).map_err(|error| bad(error.to_string()))?;
+        lines(&text, encoding, rules.received_at)
+            .map_err(|error| Refusal::of(StatusCode::BAD_REQUEST, error.to_string()))?;
+    body::adjust(&mut room, &http.room, text.len() + predictions.len() + outcomes.len())?;
+    drop(text);
     let mut taken = Taken::default();
     for (index, (field, problem)) in refused.into_iter().enumerate() {
         taken.reject(&field, &problem);
@@ -139,29 +139,31 @@ fn understand(
             taken.first = format!("{others} log records carry no attributes of ours (leeway.model …)");
         }
     }
-    let bytes = predictions.len() + outcomes.len();
-    let predictions = http.with_names(|names| decoded(&predictions, names, rules, decode::predictions));
+    let unreadable = |unreadable| Refusal::unreadable(&unreadable);
+    let predictions = http.with_names(|names| decoded(&PREDICTIONS, &predictions, names, rules));
+    let predictions = predictions.map_err(unreadable)?;
     let outcomes = if may_send_outcomes {
-        http.with_names(|names| decoded(&outcomes, names, rules, decode::outcomes))
+        http.with_names(|names| decoded(&OUTCOMES, &outcomes, names, rules)).map_err(unreadable)?
     } else {
         for _ in outcomes.lines() {
             taken.reject("outcome", "must not be sent with this token: its scopes do not allow outcomes");
         }
-        Ok(Decoded { events: Vec::new(), refused: Vec::new() })
+        Events::default()
     };
-    let predictions = predictions.map_err(|unreadable| bad(unreadable.to_string()))?;
-    let outcomes = outcomes.map_err(|unreadable| bad(unreadable.to_string()))?;
-    Ok(Understood { predictions, outcomes, taken, bytes })
+    let bytes = predictions.bytes() + outcomes.bytes();
+    body::adjust(&mut room, &http.room, bytes.min(http.limits.waiting_bytes))?;
+    Ok(Understood { predictions, outcomes, taken, bytes, room })
 }
 
-fn decoded<E>(
+/// Reads events as the door for them does.
+fn decoded<B: Gather + Default>(
+    door: &Door<B>,
     lines: &str,
     names: &mut Names,
     rules: &Rules,
-    decode: Decode<E>,
-) -> Result<Decoded<E>, Unreadable> {
+) -> Result<Events<B>, Unreadable> {
     if lines.is_empty() {
-        return Ok(Decoded { events: Vec::new(), refused: Vec::new() });
+        return Ok(Events::default());
     }
-    decode(lines.as_bytes(), Framing::Lines, names, rules)
+    (door.decode)(lines.as_bytes(), Framing::Lines, names, rules)
 }

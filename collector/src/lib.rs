@@ -17,6 +17,8 @@ pub mod decode;
 mod dictionary;
 pub mod duplicates;
 pub mod event;
+#[cfg(test)]
+mod fuzz;
 pub mod guard;
 mod health;
 pub mod import;

@@ -16,6 +16,8 @@ pub struct CsvRows {
     columns: Vec<Column>,
     null_words: HashSet<String>,
     record: StringRecord,
+    /// The number of the row before; the header's is 1.
+    last: u64,
 }
 
 impl CsvRows {
@@ -35,7 +37,7 @@ impl CsvRows {
         let columns =
             names.into_iter().map(|name| Column { name: name.to_owned(), stated: Stated::Text }).collect();
         let null_words = null_words.iter().cloned().collect();
-        Ok(Self { reader, columns, null_words, record: StringRecord::new() })
+        Ok(Self { reader, columns, null_words, record: StringRecord::new(), last: 1 })
     }
 
     pub fn columns(&self) -> &[Column] {
@@ -49,12 +51,14 @@ impl CsvRows {
             Ok(true) => {}
             Err(error) if error.is_io_error() => return Err(error).with_context(|| format!("line {line}")),
             Err(error) => {
+                let number = self.number(line);
                 let problem = format!("the line is not in order: {error}");
-                return Ok(Some(Err(BadRow { number: line, problem, text: String::new() })));
+                return Ok(Some(Err(BadRow { number, problem, text: String::new() })));
             }
         }
         // Of a record after blank lines this is the first of them.
-        let number = self.record.position().map_or(line, csv::Position::line);
+        let line = self.record.position().map_or(line, csv::Position::line);
+        let number = self.number(line);
         if self.record.len() != self.columns.len() {
             let problem = format!("{} fields where the header has {}", self.record.len(), self.columns.len());
             let text = self.record.iter().collect::<Vec<_>>().join(",");
@@ -62,6 +66,13 @@ impl CsvRows {
         }
         let cells = self.record.iter().map(|text| self.cell(text)).collect();
         Ok(Some(Ok(Row { number, cells })))
+    }
+
+    /// A row's own number: its line, or more where a lone carriage return ends rows, which is no end of a line. Ids are made
+    /// of it.
+    fn number(&mut self, line: u64) -> u64 {
+        self.last = line.max(self.last + 1);
+        self.last
     }
 
     fn cell(&self, text: &str) -> Cell {
@@ -100,6 +111,13 @@ mod tests {
         assert!(rows.next_row().expect("readable").expect("a row").is_err());
         assert!(rows.next_row().expect("readable").expect("a row").is_ok());
         assert!(rows.next_row().expect("readable").is_none());
+    }
+
+    #[test]
+    fn rows_that_end_with_a_carriage_return_have_numbers_of_their_own() {
+        let mut rows = rows("a,b\r1,x\r2,y\r").expect("a header");
+        let mut number = || rows.next_row().expect("readable").map(|row| row.expect("a row").number);
+        assert_eq!((number(), number(), number()), (Some(2), Some(3), None));
     }
 
     #[test]

@@ -152,10 +152,12 @@ impl Draft<'_> {
         let lists = self.lists.iter().map(|(name, _)| name);
         let mut all: Vec<&Name> = numbers.chain(categories).chain(vectors).chain(lists).collect();
         all.sort_unstable_by_key(|name| name.address());
-        let twin = all.windows(2).find_map(|pair| match pair {
+        let twins = all.windows(2).filter_map(|pair| match pair {
             [one, other] if one.address() == other.address() => Some(one.to_string()),
             _ => None,
         });
+        // The same one each time: where names lie is chance.
+        let twin = twins.min();
         if let Some(twin) = twin {
             let section = Section::SIGNALS.into_iter().find(|section| twin.starts_with(section.prefix()));
             let field = section.map_or(twin.clone(), |section| {

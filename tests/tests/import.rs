@@ -4,6 +4,8 @@
 mod baselines;
 #[path = "import/command.rs"]
 mod command;
+#[path = "import/directories.rs"]
+mod directories;
 #[path = "import/files.rs"]
 mod files;
 #[path = "import/flights.rs"]

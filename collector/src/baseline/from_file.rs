@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use domain::baseline::{Baseline, Moments};
 use domain::grid::Bin;
 use domain::signal::segment;
@@ -48,6 +48,7 @@ pub async fn of_file(
     let guards = GuardBook::new(context.contracts.clone(), config.privacy.settings()?).current();
     let plan = Plan { guards, ..plan };
     let (plan, survey) = surveyed(plan, &sha256, context, &Observer::none()).await?;
+    let Some((first, last)) = survey.times else { bail!("{} holds no predictions", plan.source.name) };
     let source = format!("file {}", plan.source.name);
     let grids = Grids::new(store.clone(), context, config.grids.freshness());
     let announcer =
@@ -56,7 +57,6 @@ pub async fn of_file(
     let known = grids.refresh().await.context("the grids cannot be read")?.model(&plan.model);
     let prediction =
         context.contract(&plan.model).prediction_signal(known.by_signal.keys().map(String::as_str));
-    let (first, last) = survey.times.unwrap_or_default();
     let stamp = Stamp { received_at: announced.hold_from, shift_ms: 0, latest: end_of_time() };
     let (model, readings) = (plan.model.clone(), survey.readings);
     let tally = off_thread(move || counted(&plan, &sha256, &readings, &stamp, &known, prediction)).await?;

@@ -3,10 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
 use domain::time::Instant;
 
+use super::directory::{self, Found};
 use super::mapping::{EXAMPLE, Mapping};
 use super::plan::Plan;
 use super::source::{Format, Source};
@@ -15,8 +16,9 @@ use super::source::{Format, Source};
 #[derive(Clone, Debug, ClapArgs)]
 #[command(disable_version_flag = true)]
 pub struct Args {
-    /// The file: .parquet, .csv or .ndjson (.jsonl); the text formats also packed as .gz or .zst
-    #[arg(value_name = "FILE")]
+    /// The file: .parquet, .csv or .ndjson (.jsonl); the text formats also packed as .gz or .zst. Or a directory: all such
+    /// files in it and below it, in the order of their names
+    #[arg(value_name = "FILE|DIRECTORY")]
     pub file: PathBuf,
     /// The model that made the predictions
     #[arg(long, value_name = "MODEL")]
@@ -162,16 +164,42 @@ fn renamed(texts: Vec<String>) -> BTreeMap<String, String> {
 }
 
 impl Args {
-    /// The plan that the flags make.
+    /// The plans that the flags make: one a file.
     ///
     /// # Errors
     /// Names the flag or the key of the mapping file that is wrong.
-    pub fn plan(self, now: Instant) -> anyhow::Result<Plan> {
+    pub fn plans(self, now: Instant) -> anyhow::Result<Plans> {
         let (mapping, format) = self.mapping.resolve()?;
-        let source = Source::file(&self.file, format)?;
         let end_at = self.end_at.as_deref().map(|text| end_at(text, now)).transpose()?;
-        Ok(Plan { end_at, again: self.again, ..Plan::new(source, &self.model, mapping) })
+        let is_directory = self.file.is_dir();
+        if is_directory && end_at.is_some() {
+            bail!(
+                "--end-at moves one file, and would move each of a directory's files by itself: leave it out"
+            );
+        }
+        let Found { files, left_out } = match is_directory {
+            true => directory::find(&self.file, format)?,
+            false => Found { files: vec![Source::file(&self.file, format)?], left_out: Vec::new() },
+        };
+        let plan =
+            |source| Plan { end_at, again: self.again, ..Plan::new(source, &self.model, mapping.clone()) };
+        Ok(Plans {
+            model: self.model.clone(),
+            is_directory,
+            plans: files.into_iter().map(plan).collect(),
+            left_out,
+        })
     }
+}
+
+/// What is imported, file by file.
+#[derive(Clone, Debug)]
+pub struct Plans {
+    pub model: String,
+    pub is_directory: bool,
+    pub plans: Vec<Plan>,
+    /// Files of a directory of which nothing says what they are.
+    pub left_out: Vec<String>,
 }
 
 fn end_at(text: &str, now: Instant) -> anyhow::Result<Instant> {

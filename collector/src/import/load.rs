@@ -187,8 +187,10 @@ fn stopped<T>(done: Option<T>) -> anyhow::Result<T> {
 }
 
 fn report_of(plan: &Plan, survey: &Survey, announced: &Announced, record: &Import) -> Report {
-    let (first, last) = survey.times.unwrap_or_default();
-    let last = last.saturating_add(Duration::from_millis(1));
+    let window = survey.times.map(|(first, last)| {
+        let last = last.saturating_add(Duration::from_millis(1));
+        Interval::new(shifted(first, record.shift_ms), shifted(last, record.shift_ms))
+    });
     Report {
         name: plan.source.name.clone(),
         model: plan.model.clone(),
@@ -197,7 +199,7 @@ fn report_of(plan: &Plan, survey: &Survey, announced: &Announced, record: &Impor
         outcomes: 0,
         refused: Refusals::default(),
         shift_ms: record.shift_ms,
-        window: Some(Interval::new(shifted(first, record.shift_ms), shifted(last, record.shift_ms))),
+        window,
         new_grids: announced.new.clone(),
         without_grid: announced.without.clone(),
         resumed_after: record.rows,

@@ -51,6 +51,8 @@ pub struct Drawn {
 }
 
 struct State {
+    /// Which of several files it is.
+    place: String,
     stage: Option<Stage>,
     bar: ProgressBar,
     began: Instant,
@@ -62,7 +64,13 @@ const LINE_EVERY: Duration = Duration::from_secs(5);
 impl Default for Drawn {
     fn default() -> Self {
         let now = Instant::now();
-        let state = State { stage: None, bar: ProgressBar::hidden(), began: now, last_line: now };
+        let state = State {
+            place: String::new(),
+            stage: None,
+            bar: ProgressBar::hidden(),
+            began: now,
+            last_line: now,
+        };
         Self { state: Mutex::new(state), is_terminal: std::io::stderr().is_terminal() }
     }
 }
@@ -75,7 +83,7 @@ impl Drawn {
             state.stage = Some(progress.stage);
             state.began = Instant::now();
             state.last_line = state.began;
-            state.bar = if self.is_terminal { bar(progress) } else { ProgressBar::hidden() };
+            state.bar = if self.is_terminal { bar(progress, &state.place) } else { ProgressBar::hidden() };
         }
         if let Some(of) = progress.of {
             state.bar.set_length(of);
@@ -83,7 +91,18 @@ impl Drawn {
         state.bar.set_position(progress.done);
         if !self.is_terminal && state.last_line.elapsed() >= LINE_EVERY {
             state.last_line = Instant::now();
-            eprintln!("{}", line(progress, state.began.elapsed()));
+            eprintln!("{}{}", state.place, line(progress, state.began.elapsed()));
+        }
+    }
+
+    /// The next of several files begins; its place stands before everything that is drawn.
+    pub fn begin(&self, place: &str) {
+        let mut state = self.state.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        state.bar.finish_and_clear();
+        state.place = format!("{place}: ");
+        state.stage = None;
+        if !self.is_terminal {
+            eprintln!("{place}");
         }
     }
 
@@ -100,14 +119,14 @@ fn word(stage: Stage) -> &'static str {
     }
 }
 
-fn bar(progress: Progress) -> ProgressBar {
+fn bar(progress: Progress, place: &str) -> ProgressBar {
     let template = match progress.stage {
         Stage::Waiting => "{msg} [{bar:30}]",
         _ => "{msg} [{bar:30}] {human_pos}/{human_len} rows, {per_sec}, {eta} left",
     };
     let style = ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(progress.of.unwrap_or(0)).with_style(style.progress_chars("━╸ "));
-    bar.set_message(word(progress.stage));
+    bar.set_message(format!("{place}{}", word(progress.stage)));
     bar
 }
 

@@ -26,7 +26,8 @@ pub struct Report {
     pub refused: Refusals,
     /// Added to every time in the file, in milliseconds.
     pub shift_ms: i64,
-    /// From the first prediction up to after the last, shifted; not looked at where nothing was done.
+    /// From the first prediction up to after the last, shifted; not looked at where nothing was done, and none where the
+    /// file holds outcomes only.
     pub window: Option<Interval>,
     /// Signals that got a grid from this file.
     pub new_grids: Vec<String>,
@@ -37,6 +38,44 @@ pub struct Report {
     /// When the same content had been imported completely; nothing was done then.
     pub already: Option<Instant>,
     pub took: Duration,
+}
+
+/// What came of several files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    pub files: usize,
+    /// Files whose content was there already.
+    pub already: usize,
+    pub rows: u64,
+    pub stored: u64,
+    pub outcomes: u64,
+    pub refused: u64,
+}
+
+impl Totals {
+    pub fn add(&mut self, report: &Report) {
+        self.files += 1;
+        self.already += usize::from(report.already.is_some());
+        self.rows += report.rows;
+        self.stored += report.stored;
+        self.outcomes += report.outcomes;
+        self.refused += report.refused.total();
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} files, {} of them imported before: {} of {} rows stored, {} outcomes, {} refused",
+            self.files,
+            self.already,
+            thousands(self.stored),
+            thousands(self.rows),
+            thousands(self.outcomes),
+            thousands(self.refused)
+        )
+    }
 }
 
 /// What was refused, by reason.

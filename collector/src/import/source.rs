@@ -42,7 +42,7 @@ enum Content {
 /// A file to import, or bytes that stand for one.
 #[derive(Clone, Debug)]
 pub struct Source {
-    /// The file's name without its folders, for people.
+    /// The file's name without its folders, or its path in the directory that is imported; for people.
     pub name: String,
     pub format: Format,
     content: Content,
@@ -105,6 +105,11 @@ impl Source {
                 path.display()
             );
         };
+        Self::named(path, name, format)
+    }
+
+    /// A file on disk under another name than its own, such as its path in a directory that is imported.
+    pub fn named(path: &Path, name: String, format: Format) -> anyhow::Result<Self> {
         File::open(path).with_context(|| format!("\"{}\" cannot be opened", path.display()))?;
         Ok(Self { name, format, content: Content::File(path.to_owned()) })
     }
@@ -193,7 +198,7 @@ fn packing_of(name: &str) -> Packing {
     }
 }
 
-fn format_of(name: &str) -> Option<Format> {
+pub fn format_of(name: &str) -> Option<Format> {
     let name = name.to_lowercase();
     let plain = name.strip_suffix(".gz").or_else(|| name.strip_suffix(".zst")).unwrap_or(&name);
     match plain.rsplit('.').next()? {

@@ -23,6 +23,8 @@ pub struct Survey {
     pub rows: u64,
     /// The times of the first and the last prediction, as they stand in the file.
     pub times: Option<(Instant, Instant)>,
+    /// Outcomes, with a prediction in the same row or without.
+    pub outcomes: u64,
     pub signals: HashMap<Name, Sample>,
     /// Signals that the file names and never gives a value.
     pub empty: Vec<String>,
@@ -55,6 +57,7 @@ pub fn survey(
         if survey.rows.is_multiple_of(TELL_EVERY) {
             observer.tell(Stage::Surveying, survey.rows, total);
         }
+        survey.outcomes += u64::from(taken.outcome.is_some());
         if let Some(prediction) = &taken.prediction {
             survey.add(prediction, tags);
         } else if let (None, Some(refused)) = (&first_problem, taken.refused) {
@@ -63,19 +66,16 @@ pub fn survey(
     }
     observer.tell(Stage::Surveying, survey.rows, Some(survey.rows));
     events.check_after_reading(&plan.source.name)?;
-    if survey.times.is_none() {
+    if let (None, 0, Some(refused)) = (survey.times, survey.outcomes, first_problem) {
         let word = plan.source.format.row_word();
-        match first_problem {
-            Some(refused) => bail!(
-                "no {word} of {} can be taken; the first, {word} {}: {} {} {}",
-                plan.source.name,
-                refused.number,
-                refused.field,
-                refused.shown,
-                refused.problem
-            ),
-            None => bail!("{} holds no predictions", plan.source.name),
-        }
+        bail!(
+            "no {word} of {} can be taken; the first, {word} {}: {} {} {}",
+            plan.source.name,
+            refused.number,
+            refused.field,
+            refused.shown,
+            refused.problem
+        );
     }
     let is_empty = |signal: &Name| !survey.signals.contains_key(signal);
     survey.empty = events.signals().into_iter().filter(is_empty).map(|signal| signal.to_string()).collect();

@@ -244,7 +244,8 @@ proptest! {
             // An id that was not sent is made anew each time.
             let rows: Vec<Prediction> = columns.rows().zip(&decoded.events)
                 .map(|(row, event)| Prediction { id: event.id.clone(), ..row }).collect();
-            prop_assert_eq!(&rows, &decoded.events);
+            // A vector with a gap has no norm, and NaN is not equal to itself.
+            prop_assert_eq!(format!("{rows:?}"), format!("{:?}", decoded.events));
             for event in &decoded.events {
                 let names: Vec<&str> = event.numbers.iter().map(|(name, _)| name.as_str())
                     .chain(event.categories.iter().map(|(name, _)| name.as_str())).collect();

@@ -268,17 +268,17 @@ impl<B: Gather> Door<B> {
 
     async fn accept(&self, http: &Arc<Http>, request: Request<Body>) -> Result<Accepted, Refusal> {
         let allowed = auth::check(&http.tokens, request.headers(), self.scope)?;
-        // What cannot be stored soon is not even read: the sender keeps it.
+        // What cannot be stored soon is not even looked at: the sender keeps it.
         let log = http.gateway.as_ref().and_then(|gateway| Some((gateway, gateway.topic(self.kind)?)));
-        match (&log, http.intake.store_health().away_for()) {
-            (Some((gateway, _)), _) if gateway.is_away() => {
-                return Err(Refusal::not_logged(&NotLogged::Away));
-            }
-            (None, Some(away)) => return Err(Refusal::away(away)),
-            _ => {}
-        }
-        http.knows_contracts()?;
         let (parts, body) = request.into_parts();
+        let away = match (&log, http.intake.store_health().away_for()) {
+            (Some((gateway, _)), _) if gateway.is_away() => Err(Refusal::not_logged(&NotLogged::Away)),
+            (None, Some(away)) => Err(Refusal::away(away)),
+            _ => http.knows_contracts(),
+        };
+        if let Err(away) = away {
+            return Err(body::unread(&parts.headers, body, &http.limits, away).await);
+        }
         let form = body::Form::of(&parts.headers)?;
         let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
         let rules = http.rules(&allowed, SOURCE);

@@ -146,7 +146,10 @@ pub async fn read(
     if stated.is_some_and(|length| length > limits.body_bytes) {
         return Err(too_large(limits.body_bytes));
     }
-    let mut taken = take_room(room, stated.unwrap_or(1))?;
+    let mut taken = match take_room(room, stated.unwrap_or(1)) {
+        Ok(taken) => taken,
+        Err(full) => return Err(unread(headers, body, limits, full).await),
+    };
     let reading = async {
         let mut bytes = Vec::with_capacity(stated.unwrap_or(0));
         let mut stream = body.into_data_stream();
@@ -167,6 +170,25 @@ pub async fn read(
             Err(Refusal::of(StatusCode::REQUEST_TIMEOUT, error))
         }
     }
+}
+
+/// Lets the sender write what it began, forgets it, and gives the refusal: whoever still writes when it is answered, and the
+/// connection closed, may never see the answer. Those who ask before they write are told at once.
+pub async fn unread(headers: &HeaderMap, body: Body, limits: &Limits, refusal: Refusal) -> Refusal {
+    if headers.contains_key(header::EXPECT) {
+        return refusal;
+    }
+    let reading = async {
+        let (mut stream, mut left) = (body.into_data_stream(), limits.body_bytes);
+        while let Some(Ok(part)) = stream.next().await {
+            left = left.saturating_sub(part.len());
+            if left == 0 {
+                return;
+            }
+        }
+    };
+    let _too_slow = tokio::time::timeout(limits.body_within(), reading).await;
+    refusal
 }
 
 impl Packed {

@@ -61,11 +61,14 @@ async fn accept(http: &Arc<Http>, encoding: Encoding, request: Request<Body>) ->
     let allowed = auth::check(&http.tokens, &parts.headers, Scope::Predictions)?;
     let rules = http.rules(&allowed, SOURCE);
     let may_send_outcomes = auth::check(&http.tokens, &parts.headers, Scope::Outcomes).is_ok();
-    // What cannot be stored soon is not even read: the sender keeps it.
-    if let Some(away) = http.intake.store_health().away_for() {
-        return Err(Refusal::away(away));
+    // What cannot be stored soon is not even looked at: the sender keeps it.
+    let away = match http.intake.store_health().away_for() {
+        Some(away) => Err(Refusal::away(away)),
+        None => http.knows_contracts(),
+    };
+    if let Err(away) = away {
+        return Err(body::unread(&parts.headers, body, &http.limits, away).await);
     }
-    http.knows_contracts()?;
     let packing = Packing::of(&parts.headers)?;
     let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
     let work = {

@@ -240,8 +240,8 @@ impl Intake {
         self.insert_rejections(rejections, &format!("{token}-duplicates")).await
     }
 
-    /// Remembers what earlier processes stored lately, or left to be stored, so that repetitions of it are told.
-    pub async fn remember(&self, left: &[Entry]) -> Result<(), IntakeError> {
+    /// Remembers what earlier processes left to be stored, so that repetitions of it are told.
+    pub fn remember_left(&self, left: &[Entry]) -> Result<(), IntakeError> {
         if !self.duplicates.is_on() {
             return Ok(());
         }
@@ -251,10 +251,19 @@ impl Intake {
                 self.duplicates.remember(&model, &version, &environment, &id, now);
             }
         }
+        Ok(())
+    }
+
+    /// The same of what earlier processes stored lately. Waits for the store.
+    pub async fn remember_stored(&self) -> Result<(), IntakeError> {
+        if !self.duplicates.is_on() {
+            return Ok(());
+        }
+        let now = self.clock.now();
         let config::Duplicates { window_s, most } = *self.duplicates.config();
         let since = now.saturating_sub(Duration::from_secs(window_s));
         let most = u32::try_from(most.div_ceil(2)).unwrap_or(u32::MAX);
-        let stored = self.store.recent_ids(since, most).await.map_err(IntakeError::Refused)?;
+        let stored = self.patiently(|| self.store.recent_ids(since, most)).await?;
         for Identity { model, version, environment, id } in stored {
             self.duplicates.remember(&model, &version, &environment, &id, now);
         }

@@ -25,6 +25,7 @@ pub struct Metrics {
     duplicates: Counter<u64>,
     breaches: Counter<u64>,
     over_quota: Counter<u64>,
+    repeated: Counter<u64>,
     skew: Gauge<f64>,
 }
 
@@ -72,6 +73,10 @@ impl Metrics {
                 "events that break a rule of their contract and are stored, by model and rule",
             ),
             over_quota: counter("leeway_collector_over_quota_events_total", "events beyond a token's quota"),
+            repeated: counter(
+                "leeway_collector_repeated_requests_total",
+                "requests whose Idempotency-Key came before, by what came of them",
+            ),
             skew: meter
                 .f64_gauge("leeway_collector_skew_seconds")
                 .with_description(
@@ -109,6 +114,11 @@ impl Metrics {
 
     pub fn over_quota(&self, token: &str, events: usize) {
         self.over_quota.add(events as u64, &[KeyValue::new("token", token.to_owned())]);
+    }
+
+    /// `came_of_it`: answered as the first time, or refused for another body.
+    pub fn repeated(&self, came_of_it: &'static str) {
+        self.repeated.add(1, &[KeyValue::new("outcome", came_of_it)]);
     }
 
     /// Negative where a sender's clock is ahead of ours.

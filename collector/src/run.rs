@@ -50,8 +50,7 @@ pub async fn run(config: Config, context: Context, store: Store, operations: Rou
     let repeatable = Patience::UntilStopped(context.stopper.clone(), LAST_PATIENCE);
     let repeating = intake.clone().without_spool(repeatable);
     let kafka = Kafka::join(&config.kafka, &config.limits, store.clone(), repeating, &context)?;
-    let is_told = follow_contracts(&store, &context).await;
-    remember(&intake, &left).await;
+    let is_told = learn(&store, &intake, &left, &context).await;
     let (finished, after_finish) = oneshot::channel();
     let finishing = tokio::spawn(finish(intake.clone(), left, finished));
     let closing = CancellationToken::new();
@@ -104,38 +103,44 @@ fn queues(config: &Config, intake: &Intake, closing: &CancellationToken) -> (Que
     (Queues { predictions, outcomes, rejections }, vec![first, second, third])
 }
 
-/// Reads the contracts of the store, and goes on reading. What is given says whether they were read: a store that is
-/// away is waited for behind open doors, which then take nothing that would have to be understood.
-async fn follow_contracts(store: &Store, context: &Context) -> watch::Receiver<bool> {
-    let (store, contracts, stopper) = (store.clone(), context.contracts.clone(), context.stopper.clone());
-    let read = tokio::time::timeout(FIRST_READING, contracts::take_up(&store, &contracts)).await;
-    let (told, is_told) = watch::channel(matches!(read, Ok(Ok(_))));
-    tokio::spawn(contracts::follow(store, contracts, told, stopper));
+/// Learns what contracts say, and goes on learning, and what came before. What is given says whether both are known: a
+/// store that is away is waited for behind open doors, which then take nothing that would have to be understood.
+async fn learn(store: &Store, intake: &Intake, left: &[Entry], context: &Context) -> watch::Receiver<bool> {
+    if let Err(error) = intake.remember_left(left) {
+        let error = anyhow::Error::from(error);
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "repetitions of what lies in the spool are taken for new"
+        );
+    }
+    let (told, contracts_told) = watch::channel(false);
+    let (contracts, stopper) = (context.contracts.clone(), context.stopper.clone());
+    tokio::spawn(contracts::follow(store.clone(), contracts, told, stopper));
+    let (all_told, mut is_told) = watch::channel(false);
+    tokio::spawn(remember(intake.clone(), contracts_told, all_told));
+    // Nobody has to wait behind open doors where the store is there.
+    let _ = tokio::time::timeout(FIRST_READING, is_told.wait_for(|told| *told)).await;
     is_told
 }
 
-/// How long the first reading of the contracts may hold up a start.
+/// How long the first reading may hold up a start.
 const FIRST_READING: Duration = Duration::from_secs(5);
 
-async fn remember(intake: &Intake, left: &[Entry]) {
-    match tokio::time::timeout(FIRST_READING, intake.remember(left)).await {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => {
-            let error = anyhow::Error::from(error);
-            tracing::warn!(
-                error = format!("{error:#}"),
-                "repetitions of what came before this start are not told from new events"
-            );
-        }
-        Err(_) => {
-            tracing::warn!(
-                "the store is slow; repetitions of what came before this start may be taken for new events"
-            );
-        }
+/// Remembers what earlier processes stored, and then says so as soon as contracts are known.
+async fn remember(intake: Intake, mut contracts_told: watch::Receiver<bool>, told: watch::Sender<bool>) {
+    if let Err(error) = intake.remember_stored().await {
+        let error = anyhow::Error::from(error);
+        tracing::warn!(
+            error = format!("{error:#}"),
+            "repetitions of what came before this start are taken for new"
+        );
+    }
+    if contracts_told.wait_for(|told| *told).await.is_ok() {
+        told.send_replace(true);
     }
 }
 
-/// Consumes once the contracts are known.
+/// Consumes once all that has to be known is.
 async fn consume(kafka: Kafka, mut is_told: watch::Receiver<bool>, stopper: CancellationToken) {
     let told = async { is_told.wait_for(|told| *told).await.is_ok() };
     if stopper.run_until_cancelled(told).await == Some(true) {

@@ -60,9 +60,15 @@ impl OwnEngine {
 
     /// Kills the engine as a crash does; it comes back by itself at the same address.
     pub fn kill(&self) {
+        self.signal("KILL");
+    }
+
+    /// Sends the engine a signal, such as `STOP`: it then answers nobody.
+    pub fn signal(&self, signal: &str) {
         if let Some(pid) = self.engine.pid() {
-            let killed = std::process::Command::new("kill").args(["-KILL", &pid.to_string()]).status();
-            assert!(killed.expect("kill is installed").success());
+            let sent =
+                std::process::Command::new("kill").args([format!("-{signal}"), pid.to_string()]).status();
+            assert!(sent.expect("kill is installed").success());
         }
     }
 }

@@ -6,6 +6,8 @@ mod contracts;
 mod duplicates;
 #[path = "guards/privacy.rs"]
 mod privacy;
+#[path = "guards/retries.rs"]
+mod retries;
 #[path = "collector/running.rs"]
 #[expect(dead_code, reason = "shared with the tests of the collector, which use the rest")]
 mod running;

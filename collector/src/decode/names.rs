@@ -29,7 +29,7 @@ pub struct Names {
     irregular: bool,
     /// The memory of the event before, empty, for the next one.
     pub(super) spare: Spare,
-    /// From what ids are made up, with how many were made of it; random where nothing is stated.
+    /// From what ids are made up, with how many events were begun since; random where nothing is stated.
     made_up_from: Option<(String, usize)>,
     /// The name that is being read, as far as nesting has come: `feature.address.city`.
     pub(super) path: String,
@@ -69,6 +69,9 @@ impl Names {
         self.next = 0;
         self.irregular = false;
         self.path.clear();
+        if let Some((_, begun)) = &mut self.made_up_from {
+            *begun += 1;
+        }
     }
 
     /// Takes back the memory of an event that is not needed any more.
@@ -80,17 +83,16 @@ impl Names {
         self.spare.categories = categories;
     }
 
-    /// Has the ids of events that state none made of `place` from now on, and of how many there were before: the same
-    /// events at the same place get the same ids.
-    pub fn make_ids_of(&mut self, place: String) {
-        self.made_up_from = Some((place, 0));
+    /// Has the ids of events that state none made of `place` from now on, and of how many events come before: the same
+    /// event at the same place gets the same id, whatever is said of those before it.
+    pub fn make_ids_of(&mut self, place: Option<String>) {
+        self.made_up_from = place.map(|place| (place, 0));
     }
 
     /// An id for an event that states none.
-    pub fn made_up_id(&mut self) -> String {
-        let Some((place, made)) = &mut self.made_up_from else { return uuid::Uuid::now_v7().to_string() };
-        let digest = Sha256::digest(format!("{place}/{made}").as_bytes());
-        *made += 1;
+    pub fn made_up_id(&self) -> String {
+        let Some((place, begun)) = &self.made_up_from else { return uuid::Uuid::now_v7().to_string() };
+        let digest = Sha256::digest(format!("{place}/{begun}").as_bytes());
         let mut bytes = [0; 16];
         bytes.iter_mut().zip(digest).for_each(|(byte, of)| *byte = of);
         uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string()
@@ -189,6 +191,22 @@ mod tests {
         assert!(names.is_irregular());
         signals(&mut names, &["a", "b", "a"]);
         assert!(names.is_irregular());
+    }
+
+    #[test]
+    fn made_up_ids_are_those_of_the_place_or_random() {
+        let ids = |place: Option<&str>| -> Vec<String> {
+            let mut names = Names::default();
+            names.make_ids_of(place.map(str::to_owned));
+            let id = |_| {
+                names.begin();
+                names.made_up_id()
+            };
+            (0..3).map(id).collect()
+        };
+        assert_eq!(ids(Some("a")), ids(Some("a")));
+        let all: HashSet<String> = [Some("a"), Some("b"), None, None].into_iter().flat_map(ids).collect();
+        assert_eq!(all.len(), 12);
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn once<E: Debug>(
 
 fn names() -> Names {
     let mut names = Names::default();
-    names.make_ids_of("fuzz".to_owned());
+    names.make_ids_of(Some("fuzz".to_owned()));
     names
 }
 

@@ -5,6 +5,7 @@ pub(super) mod answer;
 pub(super) mod auth;
 pub(super) mod body;
 mod contract;
+mod retries;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -25,6 +26,7 @@ use tower_http::request_id::{MakeRequestUuid, PropagateRequestIdLayer, SetReques
 
 use self::answer::{Accepted, Refusal};
 use self::auth::Allowed;
+use self::retries::{Key, Retries};
 use crate::config::{Config, Limits};
 use crate::decode::{self, Decoded, Names, Refused, Rules, Unreadable};
 use crate::event::{Kind, Name, Outcome, Prediction, Rejection, cut_payload};
@@ -68,11 +70,13 @@ pub struct Http {
     readers: Semaphore,
     /// Names learned from earlier requests; a request takes one and gives it back.
     names: Mutex<Vec<Names>>,
+    /// Requests with an `Idempotency-Key`, where they are remembered.
+    retries: Option<Retries>,
 }
 
 impl Http {
     /// # Errors
-    /// Where a token's file cannot be read.
+    /// Where a token's file cannot be read, or the folder of what is remembered cannot be used.
     pub fn new(
         config: &Config,
         context: &service::Context,
@@ -96,6 +100,7 @@ impl Http {
             room: Arc::new(Semaphore::new(body::kib(config.limits.waiting_bytes) as usize)),
             readers: Semaphore::new(std::thread::available_parallelism().map_or(1, usize::from)),
             names: Mutex::default(),
+            retries: Retries::open(&config.spool_dir, config.duplicates.window_s, context.clock.now())?,
         })
     }
 
@@ -157,6 +162,7 @@ impl Http {
     pub(super) fn with_names<T>(&self, work: impl FnOnce(&mut Names) -> T) -> T {
         let free = || self.names.lock().unwrap_or_else(PoisonError::into_inner);
         let mut names = free().pop().unwrap_or_default();
+        names.make_ids_of(None);
         let outcome = work(&mut names);
         free().push(names);
         outcome
@@ -280,16 +286,29 @@ impl<B: Gather> Door<B> {
             return Err(body::unread(&parts.headers, body, &http.limits, away).await);
         }
         let form = body::Form::of(&parts.headers)?;
+        let key = match &http.retries {
+            Some(_) => Key::of(&parts.headers, allowed.name(), self.kind)?,
+            None => None,
+        };
         let packed = body::read(&parts.headers, body, &http.limits, &http.room).await?;
         let rules = http.rules(&allowed, SOURCE);
         let work = {
-            let (http, rules, decode, keep_text) = (http.clone(), rules.clone(), self.decode, log.is_some());
-            move || understand(&http, packed, form, &rules, decode, keep_text)
+            let (http, rules, decode) = (http.clone(), rules.clone(), self.decode);
+            let wanted = Wanted { form, key, keep_text: log.is_some() };
+            move || understand(&http, packed, wanted, &rules, decode)
         };
-        let Understood { bytes, text, room, decoded } = http.read_over(work).await?;
+        let Understood { bytes, text, room, request, decoded } = match http.read_over(work).await? {
+            Found::Again(answer) => return Ok(answer),
+            Found::New(understood) => understood,
+        };
         match decoded {
             Ok(taken) => {
                 http.spend(&allowed, taken.len())?;
+                // A key stands for what was taken: where nothing is, the sender mends its body.
+                let request = request.filter(|_| taken.events.rows() > 0);
+                if let Some(answer) = http.begin(request.as_ref()).await? {
+                    return Ok(answer);
+                }
                 let Stored { accepted, refused } = match log {
                     None => self.store(http, &rules, taken, bytes, Some(room)).await?,
                     Some(log) => {
@@ -298,7 +317,9 @@ impl<B: Gather> Door<B> {
                         stored?
                     }
                 };
-                Accepted::of(accepted, refused)
+                let answer = Accepted::of(accepted, refused)?;
+                http.answered(request, &answer).await;
+                Ok(answer)
             }
             Err((unreadable, payload)) => {
                 let whole = unreadable_rejection(self.kind, &rules, &unreadable, payload);
@@ -375,6 +396,21 @@ impl<B: Gather> Door<B> {
     }
 }
 
+/// What is wanted of a body.
+struct Wanted {
+    form: body::Form,
+    /// Under which it came.
+    key: Option<Key>,
+    keep_text: bool,
+}
+
+/// What was found in a body.
+enum Found<B> {
+    /// It came before under its key, and was answered so.
+    Again(Accepted),
+    New(Understood<B>),
+}
+
 /// What a body came to.
 struct Understood<B> {
     /// How many bytes are to wait; `room` is there for them.
@@ -382,6 +418,7 @@ struct Understood<B> {
     /// The body unpacked, where somebody wants it still.
     text: Bytes,
     room: OwnedSemaphorePermit,
+    request: Option<retries::Request>,
     /// Its events, or why there are none, with its beginning.
     decoded: Result<Taken<B>, (Unreadable, String)>,
 }
@@ -390,19 +427,26 @@ struct Understood<B> {
 fn understand<B: Gather>(
     http: &Http,
     packed: body::Packed,
-    form: body::Form,
+    Wanted { form, key, keep_text }: Wanted,
     rules: &Rules,
     decode: Decode<B>,
-    keep_text: bool,
-) -> Result<Understood<B>, Refusal> {
+) -> Result<Found<B>, Refusal> {
     let body::Unpacked { text, mut room } = packed.unpack(form.packing, &http.limits, &http.room)?;
     http.intake.metrics().waiting(http.limits.waiting_bytes - http.room.available_permits() * 1_024);
-    let decoded = http.with_names(|names| decode(&text, form.framing, names, rules));
+    let place = key.as_ref().map(|key| key.place().to_owned());
+    let request = key.map(|key| key.request(&text));
+    if let Some(answer) = http.answer_to(request.as_ref())? {
+        return Ok(Found::Again(answer));
+    }
+    let decoded = http.with_names(|names| {
+        names.make_ids_of(place);
+        decode(&text, form.framing, names, rules)
+    });
     let taken = match decoded {
         Ok(taken) => taken,
         Err(unreadable) => {
-            let decoded = Err((unreadable, cut_payload(&text)));
-            return Ok(Understood { bytes: text.len(), text: Bytes::new(), room, decoded });
+            let (bytes, decoded) = (text.len(), Err((unreadable, cut_payload(&text))));
+            return Ok(Found::New(Understood { bytes, text: Bytes::new(), room, request: None, decoded }));
         }
     };
     let text = if keep_text { text } else { Bytes::new() };
@@ -410,7 +454,7 @@ fn understand<B: Gather>(
     // there is room at all may have all of it.
     let bytes = taken.bytes() + text.len();
     body::adjust(&mut room, &http.room, bytes.min(http.limits.waiting_bytes))?;
-    Ok(Understood { bytes, text, room, decoded: Ok(taken) })
+    Ok(Found::New(Understood { bytes, text, room, request, decoded: Ok(taken) }))
 }
 
 /// What stands in `rejected_events` for a body in which no events could be told apart.

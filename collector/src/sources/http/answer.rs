@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::nothing_taken;
 use crate::decode::{Refused, Unreadable};
@@ -14,7 +14,7 @@ use crate::queue::NotStored;
 use crate::sources::kafka::gateway::NotLogged;
 
 /// The body of an answer to events that were read.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accepted {
     accepted: usize,
     rejected: Vec<Rejected>,
@@ -22,7 +22,7 @@ pub struct Accepted {
     status: StatusCode,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 struct Rejected {
     index: usize,
     field: String,
@@ -39,6 +39,11 @@ impl Accepted {
             .map(|Refused { index, field, error, .. }| Rejected { index, field, error })
             .collect();
         Ok(Self { accepted, rejected, status })
+    }
+
+    /// How many events were rejected.
+    pub fn rejections(&self) -> usize {
+        self.rejected.len()
     }
 }
 

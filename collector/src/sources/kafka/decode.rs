@@ -39,7 +39,8 @@ pub fn predictions(
 ) -> Taken<Prediction> {
     each(messages, origin, Kind::Prediction, rules, |message| {
         // Rows that are stored again have the ids that they had.
-        names.make_ids_of(format!("{}@{}", origin.position(message.offset), rules.received_at));
+        let place = format!("{}@{}", origin.position(message.offset), rules.received_at);
+        names.make_ids_of(Some(place));
         let mut decoded = decode::predictions(message.body, Framing::Json, names, rules)?;
         for event in &mut decoded.events {
             add_tags(event, message.tags, &rules.guards);

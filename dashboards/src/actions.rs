@@ -114,6 +114,7 @@ async fn take(app: &App, id: &str, request: Request) -> Result<String, PageError
         .map_err(|error| PageError::wrong(format!("the action is not understood: {error}")))?;
     let events = app.store.incident_events(Some(id)).await?;
     let incident = fold(&events).pop().ok_or_else(|| no_incident(id))?;
+    session.check_model(&incident.model)?;
     let action = asked(&incident, &wish, &actor(&session), app.context.clock.now())?;
     record(app, &action).await?;
     Ok(action.id)

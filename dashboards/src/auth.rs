@@ -5,7 +5,8 @@
 //! nobody to log in again.
 //!
 //! Reading order: [`password`] hashes and checks passwords; [`session`] signs cookies and forms; [`attempts`] slows down
-//! who guesses; [`guard`] stands before every page; [`login`] is the page to log in; [`posted`] reads a form.
+//! who guesses; [`guard`] stands before every page; [`login`] is the page to log in; [`posted`] reads a form; [`token`]
+//! knows programs.
 
 pub mod attempts;
 pub mod guard;
@@ -13,6 +14,7 @@ pub mod login;
 pub mod password;
 pub mod posted;
 pub mod session;
+pub mod token;
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
@@ -20,6 +22,7 @@ use std::sync::Mutex;
 
 use domain::time::Clock;
 use service::Secret;
+use service::token::{TokenError, Tokens};
 
 use crate::config::Config;
 use attempts::Attempts;
@@ -51,6 +54,10 @@ pub enum AccessError {
     NotAHash { name: String, problem: String },
     #[error("dashboards.users: \"{name}\" is no name (1 to 64 characters, none of them a control character)")]
     NotAName { name: String },
+    #[error("dashboards.tokens: {0}")]
+    BadToken(#[from] TokenError),
+    #[error("dashboards.tokens: {problem}")]
+    NoToken { problem: String },
     #[error("dashboards.session_hours is 0: nobody could stay logged in (the usual value is 12)")]
     NoSession,
 }
@@ -59,6 +66,8 @@ pub enum AccessError {
 #[derive(Debug)]
 pub struct Gate {
     users: Users,
+    /// Programs that may come with a token.
+    tokens: Tokens,
     /// Names under which this machine may be asked for, where nobody logs in.
     hosts: Vec<String>,
     /// Signs the forms of visits without log-in; made anew at each start.
@@ -71,22 +80,37 @@ pub struct Gate {
     clock: Clock,
 }
 
+/// Says what is wrong with who may come, without reading any file.
+///
+/// # Errors
+/// Where people could reach the pages and nobody could log in, a user's hash is none, or a token cannot work.
+pub fn check(config: &Config) -> Result<(), AccessError> {
+    if config.users.is_empty() && !is_loopback(&config.listen) {
+        return Err(AccessError::NobodyCouldLogIn { listen: config.listen.clone() });
+    }
+    if config.session_hours == 0 {
+        return Err(AccessError::NoSession);
+    }
+    for (name, hash) in &config.users {
+        check_user(name, hash)?;
+    }
+    for token in &config.tokens {
+        token.check()?;
+    }
+    Ok(())
+}
+
 impl Gate {
     /// # Errors
-    /// Where people could reach the pages and nobody could log in, or a user's hash is none.
+    /// Those of [`check`]; or where a token's file cannot be read.
     pub fn new(config: &Config, clock: Clock) -> Result<Self, AccessError> {
-        if config.users.is_empty() && !is_loopback(&config.listen) {
-            return Err(AccessError::NobodyCouldLogIn { listen: config.listen.clone() });
-        }
-        if config.session_hours == 0 {
-            return Err(AccessError::NoSession);
-        }
-        for (name, hash) in &config.users {
-            check_user(name, hash)?;
-        }
+        check(config)?;
+        let tokens = Tokens::read(&config.tokens)
+            .map_err(|error| AccessError::NoToken { problem: format!("{error:#}") })?;
         let public = config.public_url();
         Ok(Self {
             users: config.users.clone(),
+            tokens,
             hosts: hosts(config),
             key: Key::random(),
             session_ms: i64::from(config.session_hours) * 3_600_000,

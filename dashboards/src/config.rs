@@ -1,6 +1,7 @@
 //! Where the pages are served, and the addresses that they name.
 
 use serde::{Deserialize, Serialize};
+use service::token::Token;
 
 use crate::auth::Users;
 
@@ -17,6 +18,9 @@ pub struct Config {
     /// People who may log in: names, each with the hash of a password as `leeway hash-password` prints it. Without any,
     /// the pages are for this machine alone, and `listen` must be on loopback.
     pub users: Users,
+    /// Programs that come with a bearer token: `read` to look, `act` to act. Where there are any, `/v1/` is for them (and
+    /// for people who log in).
+    pub tokens: Vec<Token>,
     /// How long a person stays logged in without opening a page.
     pub session_hours: u32,
 }
@@ -28,6 +32,7 @@ impl Default for Config {
             base_url: String::new(),
             collector_url: "http://127.0.0.1:4841".to_owned(),
             users: Users::new(),
+            tokens: Vec::new(),
             session_hours: 12,
         }
     }

@@ -122,7 +122,7 @@ pub async fn dress(State(app): State<App>, request: Request, next: Next) -> Resp
 }
 
 fn written(error: &PageError, visit: &Visit) -> Response {
-    if visit.form != Form::Page {
+    if visit.form != Form::Page || visit.path().starts_with("/v1/") {
         let body = serde_json::json!({ "error": error.headline(), "detail": error.explanation() });
         return axum::Json(body).into_response();
     }

@@ -30,6 +30,24 @@ pub struct Session {
     pub person: String,
     /// What every form of this person must carry.
     pub csrf: String,
+    /// The models that a program's token is for; all where none is named.
+    pub models: Vec<String>,
+}
+
+impl Session {
+    /// Whether who asks may see, and act on, what belongs to a model.
+    ///
+    /// # Errors
+    /// Where a program came with a token for other models.
+    pub fn check_model(&self, model: &str) -> Result<(), PageError> {
+        if self.models.is_empty() || self.models.iter().any(|known| known == model) {
+            return Ok(());
+        }
+        Err(PageError::Forbidden(format!(
+            "The token is for {}, and this belongs to another model. Nothing was done.",
+            self.models.join(", ")
+        )))
+    }
 }
 
 #[derive(Clone, Debug)]

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use domain::contract::Contract;
-use domain::time::Clock;
 use serde::Deserialize;
 use service::config::ConfigError;
 
@@ -63,7 +62,7 @@ impl Config {
     /// Says what is wrong across sections; what one section alone can know was checked when it was read.
     pub fn check(&self) -> Result<(), String> {
         self.clickhouse.check().map_err(|error| error.to_string())?;
-        dashboards::auth::Gate::new(&self.dashboards, Clock::System).map_err(|error| error.to_string())?;
+        dashboards::auth::check(&self.dashboards).map_err(|error| error.to_string())?;
         let privacy = self.collector.privacy.settings().map_err(|error| format!("{error:#}"))?;
         for (model, contract) in &self.models {
             contract.check(model).map_err(|error| error.to_string())?;

@@ -70,6 +70,10 @@ fn what_is_wrong_with_a_configuration_is_named() {
         ("[collector]\nlisen = \"x\"", "lisen"),
         ("[collector]\nlisten = \"0.0.0.0:80\"", "collector.tokens"),
         ("[dashboards]\nlisten = \"0.0.0.0:80\"", "dashboards.users"),
+        (
+            "[[dashboards.tokens]]\nname = \"ci\"\nscopes = [\"read\"]",
+            "dashboards.tokens: \"ci\" has neither hash",
+        ),
         ("[models.fraud.objectives]\navailability = 99.9", "models.fraud.objectives.availability"),
         ("[[alerter.routes]]\nchannels = [\"pager\"]", "channel \"pager\" does not exist"),
         ("[analyzer]\nphi = 0.5", "phi"),

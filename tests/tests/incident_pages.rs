@@ -6,6 +6,8 @@
 mod seed;
 #[path = "incident_pages/served.rs"]
 mod served;
+#[path = "incident_pages/tokens.rs"]
+mod tokens;
 
 use domain::incident::EventKind;
 use domain::time::{HOUR, Instant, MINUTE};

@@ -30,9 +30,12 @@ struct Admitted {
 }
 
 pub async fn guard(State(gate): State<Arc<Gate>>, mut request: Request, next: Next) -> Response {
-    let admitted = match gate.admit_program(request.headers()).await {
-        Some(admitted) => admitted,
-        None => gate.admit(&request),
+    let admitted = match gate.admit_token(&request) {
+        Some(session) => session.map(|session| Admitted { session, cookie: None }),
+        None => match gate.admit_program(request.headers()).await {
+            Some(admitted) => admitted,
+            None => gate.admit(&request),
+        },
     };
     let admitted = match admitted {
         Ok(admitted) => admitted,
@@ -65,7 +68,7 @@ impl Gate {
         let (name, password) = credentials(headers)?;
         Some(match self.check(&name, &password, None).await {
             Outcome::Right => {
-                Ok(Admitted { session: Session { person: name, csrf: String::new() }, cookie: None })
+                Ok(Admitted { session: Session { person: name, ..Session::default() }, cookie: None })
             }
             Outcome::Wrong => {
                 let body = serde_json::json!({ "error": "the name or the password is wrong" });
@@ -91,7 +94,7 @@ impl Gate {
         let known = cookie(request.headers(), VISIT_COOKIE).filter(|nonce| is_nonce(nonce));
         let is_new = known.is_none();
         let nonce = known.map_or_else(session::nonce, str::to_owned);
-        let session = Session { person: String::new(), csrf: self.key.csrf(&nonce) };
+        let session = Session { csrf: self.key.csrf(&nonce), ..Session::default() };
         let cookie = is_new.then(|| self.cookie(VISIT_COOKIE, &nonce, None, request.headers()));
         Ok(Admitted { session, cookie })
     }
@@ -112,7 +115,7 @@ impl Gate {
 
     fn session_of(&self, ticket: &Ticket) -> Session {
         let csrf = self.key_of(&ticket.person).map(|key| key.csrf(&ticket.nonce));
-        Session { person: ticket.person.clone(), csrf: csrf.unwrap_or_default() }
+        Session { person: ticket.person.clone(), csrf: csrf.unwrap_or_default(), ..Session::default() }
     }
 
     /// The cookie of a session of `person` that begins now.

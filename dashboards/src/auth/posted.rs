@@ -31,7 +31,10 @@ impl Posted {
     #[cfg(test)]
     pub fn of(fields: &[(&str, &str)], person: &str) -> Self {
         let fields = fields.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect();
-        Self { session: Session { person: person.to_owned(), csrf: "token".to_owned() }, fields }
+        Self {
+            session: Session { person: person.to_owned(), csrf: "token".to_owned(), ..Session::default() },
+            fields,
+        }
     }
 }
 
@@ -95,7 +98,11 @@ mod tests {
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
             .body(body.into())
             .expect("a request");
-        request.extensions_mut().insert(Session { person: "ada".to_owned(), csrf: csrf.to_owned() });
+        request.extensions_mut().insert(Session {
+            person: "ada".to_owned(),
+            csrf: csrf.to_owned(),
+            ..Session::default()
+        });
         Posted::from_request(request, &()).await
     }
 

@@ -397,7 +397,7 @@ mod tests {
     }
 
     fn html(data: &Data) -> String {
-        let session = Session { person: String::new(), csrf: "token".to_owned() };
+        let session = Session { csrf: "token".to_owned(), ..Session::default() };
         let now = Now { at: now(), usual: HOUR * 6 };
         let visit = Visit::parse(&"/deliveries".parse().expect("a path"), session, now).expect("a visit");
         let layout = Layout::new(&visit, Section::Deliveries, "Deliveries", data.open);

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use domain::contract::Contract;
 use domain::time::{Clock, ManualClock};
+use service::token::Token;
 use sql::Store;
 use tests::flights::NOW;
 
@@ -43,6 +44,11 @@ impl Answer {
 }
 
 pub async fn serve(store: &Store, users: &[(&str, &str)]) -> Served {
+    serve_to(store, users, Vec::new()).await
+}
+
+/// The same where programs come with tokens.
+pub async fn serve_to(store: &Store, users: &[(&str, &str)], tokens: Vec<Token>) -> Served {
     service::http::install_tls();
     let clock = ManualClock::starting_at(at(NOW));
     let contract = Contract {
@@ -56,6 +62,7 @@ pub async fn serve(store: &Store, users: &[(&str, &str)]) -> Served {
     let context = service::Context::quiet(Clock::Manual(clock.clone()), contracts);
     let config = dashboards::Config {
         users: users.iter().map(|(name, hash)| ((*name).to_owned(), service::Secret::new(*hash))).collect(),
+        tokens,
         ..dashboards::Config::default()
     };
     let router = dashboards::run::router(config, context.clone(), store.clone()).expect("pages");

@@ -185,7 +185,7 @@ fn visit() -> Visit {
 }
 
 fn visit_at(address: &str) -> Visit {
-    let session = Session { person: String::new(), csrf: "token".to_owned() };
+    let session = Session { csrf: "token".to_owned(), ..Session::default() };
     let now = Now { at: now(), usual: HOUR * 6 };
     Visit::parse(&address.parse().expect("an address"), session, now).expect("a visit")
 }

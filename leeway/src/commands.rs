@@ -48,7 +48,10 @@ pub async fn migrate(config: &Config) -> anyhow::Result<()> {
 async fn open_for_writing(config: &Config) -> anyhow::Result<(Opened, Context)> {
     let opened = system::open(config).await?;
     ::sql::migrate::migrate(&opened.store).await?;
-    Ok((opened, Context::quiet(Clock::System, config.models.clone())))
+    let context = Context::quiet(Clock::System, config.models.clone());
+    // What was stated by the API holds here, too: above all what must not be kept.
+    collector::contracts::take_up(&opened.store, &context.contracts).await?;
+    Ok((opened, context))
 }
 
 /// `leeway import`.

@@ -147,6 +147,20 @@ pub async fn text(store: &Store, statement: &str) -> String {
     String::from_utf8_lossy(&answer).trim_end_matches('\n').to_owned()
 }
 
+/// The tables of a store that hold a text anywhere.
+pub async fn tables_with(store: &Store, marker: &str) -> Vec<String> {
+    let names =
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'";
+    let mut found = Vec::new();
+    for table in text(store, names).await.lines() {
+        let asked = format!("SELECT count() FROM {table} WHERE position(toString(tuple(*)), '{marker}') > 0");
+        if text(store, &asked).await != "0" {
+            found.push(table.to_owned());
+        }
+    }
+    found
+}
+
 /// A role's context whose clock stands at `now` until it is moved.
 pub fn manual_context(now: &str) -> (service::Context, ManualClock) {
     let clock = ManualClock::starting_at(now.parse().expect("an instant"));

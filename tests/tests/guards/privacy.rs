@@ -5,7 +5,7 @@ use std::path::Path;
 use collector::Config;
 use domain::contract::Contract;
 use serde_json::{Value, json};
-use tests::{Folder, Process, eventually, free_port, fresh_store, text};
+use tests::{Folder, Process, eventually, free_port, fresh_store, tables_with, text};
 
 use crate::contracts::contracts;
 use crate::running::{Running, events};
@@ -135,23 +135,6 @@ impl Client {
         let page = self.http.get(format!("{}{path}", self.pages)).send().await.expect("a page");
         page.text().await.expect("a text")
     }
-
-    /// What `leeway sql` would answer, of every table: which of them hold the text.
-    async fn tables_with(&self, store: &sql::Store, marker: &str) -> Vec<String> {
-        let names = text(
-            store,
-            "SELECT name FROM system.tables WHERE database = currentDatabase() AND engine LIKE '%MergeTree'",
-        );
-        let mut found = Vec::new();
-        for table in names.await.lines() {
-            let asked =
-                format!("SELECT count() FROM {table} WHERE position(toString(tuple(*)), '{marker}') > 0");
-            if text(store, &asked).await != "0" {
-                found.push(table.to_owned());
-            }
-        }
-        found
-    }
 }
 
 async fn started(folder: &Folder) -> (Process, Client, sql::Store) {
@@ -242,8 +225,8 @@ async fn no_byte_of_a_redacted_value_reaches_a_file_a_table_the_log_an_answer_or
     let metrics = metrics.text().await.expect("a text");
     assert!(!metrics.contains(MARKER) && metrics.contains("leeway_collector_skew_seconds"), "{metrics}");
 
-    assert_eq!(client.tables_with(&store, MARKER).await, [] as [&str; 0]);
-    assert!(client.tables_with(&store, CONTROL).await.contains(&"predictions".to_owned()));
+    assert_eq!(tables_with(&store, MARKER).await, [] as [&str; 0]);
+    assert!(tables_with(&store, CONTROL).await.contains(&"predictions".to_owned()));
     process.terminate().await;
     assert_eq!(files_with(folder.path(), MARKER), [] as [&str; 0]);
     assert!(!files_with(folder.path(), CONTROL).is_empty(), "the search finds what was kept");

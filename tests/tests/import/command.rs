@@ -3,8 +3,11 @@
 use std::fmt::Write as _;
 use std::path::Path;
 
+use domain::contract::Contract;
+use domain::time::Clock;
 use sql::Store;
-use tests::{Folder, Process};
+use sql::contracts::StoredContract;
+use tests::{Folder, Process, tables_with};
 
 use super::system::sums;
 
@@ -15,7 +18,8 @@ const ROWS: u64 = 55_000;
 fn write_config(folder: &Path, store: &Store) -> std::path::PathBuf {
     let config = store.config();
     let text = format!(
-        "[clickhouse]\nurl = \"{}\"\nuser = \"{}\"\npassword = \"{}\"\ndatabase = \"{}\"\n\
+        "[collector.privacy]\nkey = \"0123456789abcdef0123456789abcdef\"\n\
+         [clickhouse]\nurl = \"{}\"\nuser = \"{}\"\npassword = \"{}\"\ndatabase = \"{}\"\n\
          [collector.grids]\nlead_ms = 4000\nrefresh_ms = 500\n[models.flights]\nsegments = [\"origin\"]\n",
         config.url, config.user, config.password, config.database
     );
@@ -76,4 +80,50 @@ async fn an_import_that_was_killed_goes_on_when_it_is_run_again() {
     }
     let airports = "SELECT sum(events) FROM traffic_minutes WHERE segment LIKE 'origin=%'";
     assert_eq!(tests::text(&store, airports).await, ROWS.to_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn no_byte_of_a_redacted_value_of_a_file_reaches_a_table_or_the_log() {
+    const MARKER: &str = "xq7wmarker";
+    let (store, folder) = (tests::fresh_store().await, Folder::new());
+    let config = write_config(folder.path(), &store);
+    // Stated by the API: the command has to ask the store for it.
+    let contract: Contract =
+        toml::from_str("[privacy.fields]\nid = \"hash\"\nname = \"mask\"\nnote = \"drop\"")
+            .expect("a contract");
+    let stated = StoredContract {
+        model: "secret".to_owned(),
+        version: 1,
+        contract,
+        actor: "chief".to_owned(),
+        written_at: Clock::System.now(),
+    };
+    store.write_contract(&stated).await.expect("stated");
+    let mut text = String::from("id,at,name,note,score\n");
+    for row in 0..200 {
+        writeln!(text, "{MARKER}-{row},2026-01-01 00:00:{:02},{MARKER}{row},{MARKER} said,0.{row}", row % 60)
+            .expect("text takes text");
+    }
+    writeln!(text, "{MARKER}-bad,{MARKER} o'clock,x,y,0.5").expect("text takes text");
+    let file = folder.path().join("secret.csv");
+    std::fs::write(&file, text).expect("a file");
+    let file = file.to_str().expect("a plain path");
+    let log = folder.path().join("log");
+    for model in ["secret", "open"] {
+        let arguments =
+            ["import", file, "--model", model, "--id", "id", "--timestamp", "at", "--prediction", "score"];
+        let process = Process::start(&arguments, &config, &log);
+        let stored = format!("SELECT count() FROM predictions WHERE model = '{model}'");
+        let finished = format!("SELECT max(finished) FROM imports WHERE model = '{model}'");
+        tests::eventually("it is imported", async || tests::text(&store, &stored).await == "200").await;
+        tests::eventually("it is finished", async || tests::text(&store, &finished).await == "1").await;
+        if model == "secret" {
+            assert_eq!(tables_with(&store, MARKER).await, [] as [&str; 0]);
+            let said = std::fs::read_to_string(&log).expect("a log");
+            assert!(!said.contains(MARKER), "{said}");
+        }
+        drop(process);
+    }
+    // The control says that the search would find what is there.
+    assert!(tables_with(&store, MARKER).await.contains(&"predictions".to_owned()));
 }

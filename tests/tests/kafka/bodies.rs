@@ -1,13 +1,16 @@
 //! What messages hold, and what becomes of those that hold nothing of use.
 
+use std::collections::BTreeMap;
+
 use collector::config::Batch;
 use collector::sources::kafka::config::{Kind, Start};
+use domain::contract::Contract;
 use rdkafka::message::{Header, OwnedHeaders};
 use rdkafka::producer::FutureRecord;
 use serde_json::json;
-use tests::{eventually, text};
+use tests::{eventually, tables_with, text};
 
-use crate::running::{event, events};
+use crate::running::{Running, event, events};
 use crate::world::{World, bodies, config};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -153,4 +156,43 @@ async fn batches_of_all_partitions_have_no_more_room_than_they_are_given() {
     let most: usize = text(&world.store, most).await.parse().expect("a number");
     assert!(most * bodies(0..1)[0].len() <= ROOM + 1_000, "{most} messages in a batch");
     collector.crash();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_byte_of_a_redacted_value_of_a_message_or_its_headers_reaches_a_table() {
+    const MARKER: &str = "xq7wmarker";
+    let world = World::new(1).await;
+    let contract =
+        "[privacy.fields]\nid = \"hash\"\nname = \"mask\"\nnote = \"drop\"\n\"tag.user\" = \"hash\"";
+    let contract: Contract = toml::from_str(contract).expect("a contract");
+    let contracts = BTreeMap::from([("secret".to_owned(), contract)]);
+    let mut config = config(world.broker, &[(&world.topic, Kind::Predictions)]);
+    config.kafka.headers = vec!["user".to_owned()];
+    config.privacy.key = service::Secret::new("0123456789abcdef0123456789abcdef");
+    let secret = |n: usize, name: serde_json::Value| {
+        let features = json!({"name": name, "note": format!("{MARKER}-note"), "amount": n});
+        json!({"id": format!("{MARKER}-{n}"), "model": "secret", "features": features}).to_string()
+    };
+    let good: Vec<String> = (0..20).map(|n| secret(n, json!(format!("{MARKER}-{n}")))).collect();
+    let poison = [
+        secret(98, json!([[MARKER]])),
+        format!("{{\"model\": \"secret\", \"features\": {{\"note\": \"{MARKER}"),
+        MARKER.to_owned(),
+    ];
+    world.broker.produce(&world.topic, 0, &good).await;
+    world.broker.produce(&world.topic, 0, &poison).await;
+    let with_header = secret(99, json!("x"));
+    let user = OwnedHeaders::new().insert(Header { key: "user", value: Some(MARKER) });
+    let record = FutureRecord::<str, _>::to(&world.topic).partition(0).payload(&with_header).headers(user);
+    world.broker.producer().send(record, std::time::Duration::from_secs(10)).await.expect("taken");
+    let control = json!({"id": "xq7wcontrol", "model": "open", "features": {"amount": 1}}).to_string();
+    world.broker.produce(&world.topic, 0, &[control]).await;
+    let collector = Running::start_with(&world.store, config, contracts).await;
+    world.stored(22).await;
+    collector.stop().await;
+    assert_eq!(text(&world.store, "SELECT count() FROM rejected_events").await, "3");
+    assert_eq!(tables_with(&world.store, MARKER).await, [] as [&str; 0]);
+    assert_eq!(tables_with(&world.store, "xq7wcontrol").await, ["predictions"]);
+    let tagged = "SELECT countIf(tags['user'] != ''), countIf(mapContains(categories, 'feature.note')) FROM predictions";
+    assert_eq!(text(&world.store, tagged).await, "1\t0");
 }

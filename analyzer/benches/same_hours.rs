@@ -53,6 +53,7 @@ fn prepared(signals: usize) -> Prepared {
         missing: spread(Form::Difference),
         invalid: None,
         unseen: None,
+        outside: spread(Form::Difference),
     };
     let mut learned = BTreeMap::new();
     for place in 0..signals {

@@ -20,6 +20,7 @@ use domain::time::{DAY, Instant, Interval};
 use sql::counts::CountSeries;
 
 use crate::drift::psi::Psi;
+use crate::quality::range::Outside;
 use crate::reference::{Healthy, HealthyWindows};
 use crate::spread::{Form, Spread, pooled_shape};
 use crate::stats::histogram::Pair;
@@ -66,12 +67,12 @@ struct Value {
     noise: f64,
 }
 
-/// The values of one signal: drift, then missing, invalid and unseen.
+/// The values of one signal: drift, then missing, invalid and unseen, then what is beyond the usual range.
 #[derive(Default)]
 struct Values {
-    of: [Vec<Value>; 4],
+    of: [Vec<Value>; STATISTICS],
     /// The first start and the last end among the windows that had a value.
-    span: [Option<(Instant, Instant)>; 4],
+    span: [Option<(Instant, Instant)>; STATISTICS],
 }
 
 /// The spread of each of many signals; the shape of their tails is fitted to all of them together.
@@ -79,19 +80,19 @@ pub fn calibrate<'a, K: Ord>(
     pasts: impl IntoIterator<Item = (K, Past<'a>)>,
     over: Window<'_>,
 ) -> BTreeMap<K, Healthy> {
-    let all: Vec<(K, [Freed; 4])> =
+    let all: Vec<(K, [Freed; STATISTICS])> =
         pasts.into_iter().map(|(key, past)| (key, past.values(over).freed())).collect();
-    let shapes: [Option<f64>; 4] = std::array::from_fn(|statistic| {
+    let shapes: [Option<f64>; STATISTICS] = std::array::from_fn(|statistic| {
         pooled_shape(all.iter().map(|(_, freed)| freed[statistic].values.as_slice()))
     });
-    let learned = |freed: [Freed; 4]| {
+    let learned = |freed: [Freed; STATISTICS]| {
         let mut spreads = freed.into_iter().zip(shapes).zip(FORMS).map(|((freed, shape), form)| {
             let independent = over.windows.independent(freed.values.len());
             let spread = Spread::fitted(form, &freed.values, independent, shape)?;
             Some(Spread { wander: freed.wander, days: freed.days, ..spread })
         });
         let mut next = || spreads.next().flatten();
-        Healthy { drift: next(), missing: next(), invalid: next(), unseen: next() }
+        Healthy { drift: next(), missing: next(), invalid: next(), unseen: next(), outside: next() }
     };
     all.into_iter().map(|(key, freed)| (key, learned(freed))).collect()
 }
@@ -107,7 +108,9 @@ pub fn of_rises(rises: impl IntoIterator<Item = (Share, Share)>, independent: u3
     Some(Spread { wander, ..spread })
 }
 
-const FORMS: [Form; 4] = [Form::Squares, Form::Difference, Form::Difference, Form::Difference];
+const STATISTICS: usize = 5;
+const FORMS: [Form; STATISTICS] =
+    [Form::Squares, Form::Difference, Form::Difference, Form::Difference, Form::Difference];
 
 /// Values freed of their sample sizes.
 struct Freed {
@@ -123,7 +126,7 @@ impl Values {
         self.span[statistic] = Some((start, window.end));
     }
 
-    fn freed(self) -> [Freed; 4] {
+    fn freed(self) -> [Freed; STATISTICS] {
         let mut place = 0;
         self.of.map(|values| {
             let span = self.span[place];
@@ -222,6 +225,11 @@ impl Past<'_> {
                 let value = Value { value: now.value() - before.value(), noise: pooled_error(before, now) };
                 values.push(1 + statistic, window, value);
             }
+        }
+        if let Some(outside) = Outside::of(self.grid, rest, counts) {
+            let (before, now) = (outside.chance(), outside.share());
+            let value = Value { value: now.value() - before.value(), noise: pooled_error(before, now) };
+            values.push(4, window, value);
         }
     }
 }

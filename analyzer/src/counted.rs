@@ -6,6 +6,7 @@ use domain::baseline::Moments;
 use domain::counts::Counts;
 use domain::grid::GridId;
 use domain::time::{Instant, Interval};
+use sql::breaches::Breaches;
 use sql::counts::{CountSeries, MomentPoint, TrafficPoint};
 
 use crate::slo::objective::Objective;
@@ -35,6 +36,7 @@ pub struct Stretch {
     pub counts: Vec<CountSeries>,
     pub moments: Vec<MomentPoint>,
     pub traffic: Vec<TrafficPoint>,
+    pub breaches: Breaches,
     /// Good and bad events of the objectives whose burn rates are followed, over all that the windows look back at.
     pub objectives: Vec<(Objective, Record)>,
 }
@@ -69,6 +71,13 @@ impl Stretch {
     pub fn last_event_before(&self, end: Instant) -> Option<Instant> {
         let before = self.traffic.iter().filter(|point| point.segment.is_empty() && point.at < end);
         before.map(|point| point.last_event).filter(|last| *last < end).max()
+    }
+
+    /// What broke the contract in one window.
+    pub fn breaches(&self, window: Interval) -> Breaches {
+        let points = self.breaches.points.iter().filter(|point| window.contains(point.at));
+        let events = self.breaches.events.iter().filter(|point| window.contains(point.at));
+        Breaches { points: points.cloned().collect(), events: events.copied().collect() }
     }
 
     /// The traffic of all events of one window.

@@ -1,7 +1,8 @@
 //! What one finding explains of others: data that stopped and values that are gone move what is left of a distribution,
 //! and the prediction with it. Such drift is told with its cause and is no alarm of its own.
 //!
-//! Invariant: only drift is ever attributed, and only to a finding of the same window that is beyond its own limit.
+//! Invariant: only what compares values is ever attributed ([`FOLLOWS`]), and only to a finding of the same window that is
+//! beyond its own limit.
 
 use domain::evaluation::Monitor;
 use domain::signal::{Role, role, segment};
@@ -11,6 +12,16 @@ use crate::words;
 
 /// A rise of the missing or invalid share beyond this is a collapse.
 const COLLAPSE: f64 = 0.5;
+
+/// What is said of values, and says nothing more where there are none.
+const FOLLOWS: [Monitor; 6] = [
+    Monitor::Drift,
+    Monitor::Range,
+    Monitor::Types,
+    Monitor::Cardinality,
+    Monitor::Stuck,
+    Monitor::Completeness,
+];
 
 /// Marks the drift that other findings of the same window explain as not to be judged.
 pub fn attribute(findings: &mut [Finding]) {
@@ -24,7 +35,7 @@ pub fn attribute(findings: &mut [Finding]) {
         return;
     }
     let drifts =
-        findings.iter_mut().filter(|finding| finding.monitor == Monitor::Drift && finding.is_beyond());
+        findings.iter_mut().filter(|finding| FOLLOWS.contains(&finding.monitor) && finding.is_beyond());
     for drift in drifts {
         let cause = gone.iter().find(|(signal, place)| explains(signal, place, drift));
         let cause = match cause {
@@ -53,10 +64,12 @@ fn is_collapse(finding: &Finding) -> bool {
         && finding.rise() > COLLAPSE
 }
 
-/// A collapse explains drift of the signal itself and of predictions, where the two have events in common.
+/// A collapse explains what else is said of the signal's values, drift of predictions, and that events are incomplete,
+/// where the two have events in common.
 fn explains(signal: &str, place: &str, drift: &Finding) -> bool {
     let is_shared = place == drift.segment || place == segment::ALL || drift.segment == segment::ALL;
-    is_shared && (signal == drift.signal || role(&drift.signal) == Role::Prediction)
+    let follows = role(&drift.signal) == Role::Prediction || drift.monitor == Monitor::Completeness;
+    is_shared && (signal == drift.signal || follows)
 }
 
 #[cfg(test)]
@@ -97,6 +110,18 @@ mod tests {
             finding(Monitor::Drift, "prediction.score", "", 0.5),
             finding(Monitor::Drift, "prediction.score", "origin=LGA", 0.5),
             finding(Monitor::Drift, "feature.wind", "", 0.5),
+        ];
+        assert_eq!(attributed(findings), [false, true, true, false, false]);
+    }
+
+    #[test]
+    fn a_null_collapse_explains_that_events_are_incomplete_and_not_that_they_come_again() {
+        let findings = vec![
+            finding(Monitor::Missing, "feature.temp", "", 0.98),
+            finding(Monitor::Completeness, "", "", 0.98),
+            finding(Monitor::Stuck, "feature.temp", "", 0.9),
+            finding(Monitor::Duplicates, "", "", 0.5),
+            finding(Monitor::Schema, "feature.temp", "", 1.0),
         ];
         assert_eq!(attributed(findings), [false, true, true, false, false]);
     }

@@ -37,6 +37,7 @@ pub struct Healthy {
     pub missing: Option<Spread>,
     pub invalid: Option<Spread>,
     pub unseen: Option<Spread>,
+    pub outside: Option<Spread>,
 }
 
 /// Everything that a watch compares with.
@@ -158,6 +159,7 @@ impl Reference {
             missing: here.missing.or(whole.missing),
             invalid: here.invalid.or(whole.invalid),
             unseen: here.unseen.or(whole.unseen),
+            outside: here.outside.or(whole.outside),
         }
     }
 

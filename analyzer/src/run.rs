@@ -12,6 +12,7 @@ mod metrics;
 mod objectives;
 mod past;
 mod performance_hours;
+mod quality;
 mod reading;
 mod replay;
 mod shards;

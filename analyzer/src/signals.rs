@@ -10,7 +10,9 @@ use crate::compare::Comparison;
 use crate::counted::{BySignal, Counted};
 use crate::explain::{self, Part};
 use crate::finding::Finding;
+use crate::quality::{self, Seen, missing, unseen};
 use crate::reference::Reference;
+use crate::threshold::Limits;
 use crate::words;
 
 /// How many segments a finding names in its numbers.
@@ -24,16 +26,19 @@ pub fn findings(reference: &Reference, watch: &Watch, current: &BySignal) -> Vec
     for (key, baseline) in &reference.signals {
         let (segment, signal) = key;
         let Some(grid) = reference.grid(signal, baseline.grid) else { continue };
+        let healthy = reference.healthy_of(segment, signal);
         let comparison = Comparison {
             signal,
             segment,
             grid,
             baseline,
             current: current.get(key).unwrap_or(&none),
-            healthy: reference.healthy_of(segment, signal),
+            healthy,
             least_events: watch.least_events,
         };
-        findings.extend(comparison.findings(&reference.limits));
+        let (current, least_events) = (comparison.current, watch.least_events);
+        let seen = Seen { signal, grid, baseline, current, outside: healthy.outside, least_events };
+        findings.extend(compared(&comparison, &seen, &reference.limits));
     }
     findings.retain(|finding| watch.looks_at(finding.monitor));
     let beyond = findings.iter().filter(|finding| finding.is_beyond());
@@ -43,6 +48,25 @@ pub fn findings(reference: &Reference, watch: &Watch, current: &BySignal) -> Vec
     }
     share_of_prediction(reference, current, &mut findings);
     explain_by_segment(reference, current, &mut findings);
+    findings
+}
+
+/// What is found of one signal in one segment, and how sure that is; of all events also what is wrong with its values.
+fn compared(comparison: &Comparison<'_>, seen: &Seen<'_>, limits: &Limits) -> Vec<Finding> {
+    let mut findings = comparison.findings(limits);
+    for finding in &mut findings {
+        match finding.monitor {
+            Monitor::Missing | Monitor::Invalid => missing::refine(finding),
+            Monitor::Unseen => {
+                missing::refine(finding);
+                unseen::refine(finding, seen, limits);
+            }
+            _ => {}
+        }
+    }
+    if comparison.segment == segment::ALL {
+        findings.extend(quality::findings(seen, limits));
+    }
     findings
 }
 

@@ -100,6 +100,11 @@ impl Limits {
         self.budget.page
     }
 
+    /// The chance that one look at one subject that may only make a ticket is a false alarm.
+    pub fn ticket_level(&self) -> f64 {
+        self.budget.ticket
+    }
+
     /// Whether enough days were seen for `spread` to say how healthy windows vary.
     fn is_learned(&self, spread: &Spread) -> bool {
         spread.days >= f64::from(self.config.history_days)

@@ -43,10 +43,28 @@ pub enum Monitor {
     Freshness,
     /// An error budget that burns slowly, and will be spent before its period is over.
     SlowBurn,
+    /// The share of values beyond all of those that are usual.
+    Range,
+    /// What kinds of values a signal has: whole numbers, fractions, numbers in texts …
+    Types,
+    /// How many different values a signal has.
+    Cardinality,
+    /// The share of a signal's most frequent value.
+    Stuck,
+    /// The share of events that came again.
+    Duplicates,
+    /// Whether a signal is still there, and still of its type.
+    Schema,
+    /// The share of events that break a rule of the contract.
+    Contract,
+    /// The share of events that lack what nearly all events carry.
+    Completeness,
+    /// The share of predictions without an outcome after the usual delay.
+    LabelLag,
 }
 
 impl Monitor {
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 24] = [
         Self::Drift,
         Self::Missing,
         Self::Invalid,
@@ -62,6 +80,15 @@ impl Monitor {
         Self::Analyzer,
         Self::Freshness,
         Self::SlowBurn,
+        Self::Range,
+        Self::Types,
+        Self::Cardinality,
+        Self::Stuck,
+        Self::Duplicates,
+        Self::Schema,
+        Self::Contract,
+        Self::Completeness,
+        Self::LabelLag,
     ];
 
     pub fn name(self) -> &'static str {
@@ -81,6 +108,15 @@ impl Monitor {
             Self::Analyzer => "analyzer",
             Self::Freshness => "freshness",
             Self::SlowBurn => "slow_burn",
+            Self::Range => "range",
+            Self::Types => "types",
+            Self::Cardinality => "cardinality",
+            Self::Stuck => "stuck",
+            Self::Duplicates => "duplicates",
+            Self::Schema => "schema",
+            Self::Contract => "contract",
+            Self::Completeness => "completeness",
+            Self::LabelLag => "label_lag",
         }
     }
 }
@@ -170,7 +206,16 @@ impl Severity {
             | Monitor::Staleness
             | Monitor::SlowBurn
             | Monitor::Fairness
-            | Monitor::Trend => false,
+            | Monitor::Trend
+            | Monitor::Range
+            | Monitor::Types
+            | Monitor::Cardinality
+            | Monitor::Stuck
+            | Monitor::Duplicates
+            | Monitor::Schema
+            | Monitor::Contract
+            | Monitor::Completeness
+            | Monitor::LabelLag => false,
         };
         if page { Self::Page } else { Self::Ticket }
     }
@@ -180,11 +225,11 @@ impl Severity {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Cause {
-    /// Values moved, went missing or became invalid.
+    /// Values moved, went missing or became invalid, or are not what they should be.
     Data,
     /// Events stopped, or are far fewer or more than usual.
     Traffic,
-    /// Features are older than they may be.
+    /// Features are older than they may be, or outcomes come later than usual.
     Staleness,
     /// The service that makes the predictions breaks its objective: errors, latency.
     Service,
@@ -209,9 +254,20 @@ impl Cause {
 
     pub fn of(monitor: Monitor) -> Self {
         match monitor {
-            Monitor::Drift | Monitor::Missing | Monitor::Invalid | Monitor::Unseen => Self::Data,
+            Monitor::Drift
+            | Monitor::Missing
+            | Monitor::Invalid
+            | Monitor::Unseen
+            | Monitor::Range
+            | Monitor::Types
+            | Monitor::Cardinality
+            | Monitor::Stuck
+            | Monitor::Duplicates
+            | Monitor::Schema
+            | Monitor::Contract
+            | Monitor::Completeness => Self::Data,
             Monitor::Silence | Monitor::Traffic => Self::Traffic,
-            Monitor::Staleness | Monitor::Freshness => Self::Staleness,
+            Monitor::Staleness | Monitor::Freshness | Monitor::LabelLag => Self::Staleness,
             Monitor::Errors | Monitor::Latency | Monitor::SlowBurn => Self::Service,
             Monitor::Performance | Monitor::Fairness => Self::Performance,
             Monitor::Trend => Self::Trend,

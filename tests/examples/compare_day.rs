@@ -62,7 +62,7 @@ async fn compare(
     let question = question(day, resolution);
     let (counts, moments) = tokio::try_join!(store.counts(&question), store.moments(&question))?;
     let answered = Moment::now();
-    let stretch = Stretch { counts, moments, traffic: Vec::new(), objectives: Vec::new() };
+    let stretch = Stretch { counts, moments, ..Stretch::default() };
     let current = stretch.signals(day, |segment, signal| reference.grid_of(segment, signal));
     let found = signals::findings(reference, &Watch::default(), &current);
     anyhow::ensure!(found.len() >= SIGNALS, "only {} findings", found.len());

@@ -9,5 +9,7 @@ mod world;
 mod arrivals;
 #[path = "causes/objectives.rs"]
 mod objectives;
+#[path = "causes/quality.rs"]
+mod quality;
 #[path = "causes/root_cause.rs"]
 mod root_cause;

@@ -155,14 +155,17 @@ impl Case {
     /// What is wrong with the data themselves, in words: a new model would learn it. `None` where values moved and
     /// nothing else.
     pub fn data_fault(&self) -> Option<&'static str> {
-        let is_broken = |finding: &Finding| {
-            matches!(
-                finding.subject.monitor,
-                Monitor::Missing | Monitor::Invalid | Monitor::Staleness | Monitor::Freshness
-            )
-        };
-        if self.standing().any(is_broken) {
-            return Some("values are missing, invalid or stale");
+        let broken = self.standing().find_map(|finding| match finding.subject.monitor {
+            Monitor::Missing | Monitor::Invalid | Monitor::Staleness | Monitor::Freshness => {
+                Some("values are missing, invalid or stale")
+            }
+            Monitor::Schema | Monitor::Types | Monitor::Contract => Some("values are not of the right kind"),
+            Monitor::Stuck => Some("a value stands still"),
+            Monitor::Duplicates | Monitor::Completeness => Some("events come again or incomplete"),
+            _ => None,
+        });
+        if broken.is_some() {
+            return broken;
         }
         let slipped = |finding: &Finding| self.unit_slips.contains_key(&finding.subject);
         self.standing().any(slipped).then_some("values look like another unit of the same thing")
@@ -277,10 +280,19 @@ fn is_worse(finding: &Finding, known: &Finding) -> bool {
     (finding.severity, finding.value) > (known.severity, known.value)
 }
 
-/// Missing or invalid values explain why the rest of a signal's values look different: its drift says nothing more.
+/// Missing or invalid values explain why the rest of a signal's values look different: its drift, their range and the like
+/// say nothing more.
 pub fn is_explained(finding: &Finding, beside: &[Finding]) -> bool {
+    const FOLLOW: [Monitor; 6] = [
+        Monitor::Drift,
+        Monitor::Range,
+        Monitor::Types,
+        Monitor::Cardinality,
+        Monitor::Stuck,
+        Monitor::Schema,
+    ];
     let of = &finding.subject;
-    of.monitor == Monitor::Drift
+    FOLLOW.contains(&of.monitor)
         && beside.iter().any(|other| {
             other.standing
                 && matches!(other.subject.monitor, Monitor::Missing | Monitor::Invalid)

@@ -50,12 +50,17 @@ fn compare(one: &Finding, other: &Finding, all: &[Finding]) -> Ordering {
 fn rank(monitor: Monitor) -> u8 {
     match monitor {
         Monitor::Analyzer | Monitor::Silence | Monitor::Performance => 0,
-        Monitor::Missing | Monitor::Errors => 1,
-        Monitor::Invalid | Monitor::Latency | Monitor::Freshness => 2,
-        Monitor::Unseen | Monitor::Traffic | Monitor::Staleness => 3,
-        Monitor::Drift => 4,
+        Monitor::Missing | Monitor::Errors | Monitor::Schema => 1,
+        Monitor::Invalid | Monitor::Latency | Monitor::Freshness | Monitor::Types | Monitor::Contract => 2,
+        Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::Stuck | Monitor::Duplicates => 3,
+        Monitor::Drift | Monitor::LabelLag => 4,
         // Consequences, and what is known only roughly.
-        Monitor::SlowBurn | Monitor::Trend | Monitor::Fairness => 5,
+        Monitor::SlowBurn
+        | Monitor::Trend
+        | Monitor::Fairness
+        | Monitor::Range
+        | Monitor::Cardinality
+        | Monitor::Completeness => 5,
     }
 }
 
@@ -153,6 +158,20 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Performance => format!("the predictions got worse ({})", worse(&finding.statistic)),
         Monitor::Fairness => format!("{} is not treated like the rest", cut(&finding.subject.segment)),
         Monitor::Trend => slow(&signal, &finding.subject.signal, &finding.statistic),
+        Monitor::Range => format!("{signal} has values beyond all usual ones"),
+        Monitor::Types => format!("{signal} has values of another kind"),
+        Monitor::Cardinality => format!("{signal} has more or fewer different values than usual"),
+        Monitor::Stuck => format!("{signal} stands still"),
+        Monitor::Duplicates => format!("{} of events come again", percent(finding.value)),
+        Monitor::Schema => format!("{signal} is gone or of another type"),
+        Monitor::Contract if signal.is_empty() => {
+            format!("{} of events break the contract", percent(finding.value))
+        }
+        Monitor::Contract => {
+            format!("{signal} breaks the contract in {} of events", percent(finding.value))
+        }
+        Monitor::Completeness => format!("{} of events are incomplete", percent(finding.value)),
+        Monitor::LabelLag => "outcomes come later than usual".to_owned(),
         // What is said here in the analyzer's place; its own word is about its delay.
         Monitor::Analyzer if signal == super::HEARTBEAT => "Leeway's analyzer has stalled".to_owned(),
         Monitor::Analyzer => "Leeway's analyzer is behind".to_owned(),

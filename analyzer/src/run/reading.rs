@@ -157,8 +157,10 @@ impl WatchRun {
             work.store.traffic(&whole)
         )?;
         let references = self.references(work, windows, &question).await?;
-        let objectives = self.read_objectives(work, Interval::new(first.start, last.end)).await?;
-        Ok(Answers { stretch: Stretch { counts, moments, traffic, objectives }, references })
+        let span = Interval::new(first.start, last.end);
+        let objectives = self.read_objectives(work, span).await?;
+        let breaches = self.read_breaches(work, span, step_s).await?;
+        Ok(Answers { stretch: Stretch { counts, moments, traffic, breaches, objectives }, references })
     }
 
     /// The same stretch in earlier weeks, or else on earlier days, or else the windows just before.

@@ -15,6 +15,7 @@ use super::arrivals::Growths;
 use super::labels::LabelRun;
 use super::late::Lateness;
 use super::past::Past;
+use super::quality::Quality;
 use super::reading::Answers;
 use crate::config::Config;
 use crate::finding;
@@ -77,6 +78,7 @@ pub(crate) struct WatchRun {
     pub(super) lateness: Lateness,
     pub(super) labels: LabelRun,
     pub(super) growths: Growths,
+    pub(super) quality: Quality,
     /// Whether all closed windows were judged at least once since the start.
     is_caught_up: bool,
 }
@@ -98,6 +100,7 @@ impl WatchRun {
             lateness: Lateness::default(),
             labels: LabelRun::new(Rules::from(config)),
             growths: Growths::default(),
+            quality: Quality::default(),
             is_caught_up: false,
         }
     }
@@ -155,7 +158,18 @@ impl WatchRun {
         if !matches!(self.watch.against(), Against::Named | Against::SameHour { .. }) {
             return false;
         }
-        const COMPARED: [Monitor; 4] = [Monitor::Drift, Monitor::Missing, Monitor::Invalid, Monitor::Unseen];
+        const COMPARED: [Monitor; 10] = [
+            Monitor::Drift,
+            Monitor::Missing,
+            Monitor::Invalid,
+            Monitor::Unseen,
+            Monitor::Range,
+            Monitor::Types,
+            Monitor::Cardinality,
+            Monitor::Stuck,
+            Monitor::Schema,
+            Monitor::Completeness,
+        ];
         self.is_history()
             || Monitor::ALL.iter().all(|one| COMPARED.contains(one) || !self.watch.looks_at(*one))
     }
@@ -265,6 +279,7 @@ impl WatchRun {
         evaluations: &[Evaluation],
         round: Round,
     ) -> anyhow::Result<()> {
+        self.record_schema(work, evaluations).await?;
         let Identity { model, environment, watch } = &self.identity;
         let round = match round {
             // Whoever judges a window first has judged it: a second analyzer that says the same changes nothing.
@@ -291,6 +306,8 @@ impl WatchRun {
         let traffic = self.traffic_findings(work, reference, window, stretch).await?;
         let volume = traffic.first().cloned();
         findings.extend(traffic);
+        findings.extend(self.quality_findings(work, reference, window, stretch).await?);
+        self.record_new_signals(work, reference, &counted).await?;
         findings.extend(self.objective_findings(work, reference, window, &counted, stretch));
         inhibition::attribute(&mut findings);
         findings.retain(|finding| self.watch.looks_at(finding.monitor));

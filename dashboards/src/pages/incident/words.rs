@@ -299,6 +299,21 @@ fn advice(finding: &Finding) -> String {
             "Look at the raw values of <code>{name}</code>{place}: NaN, infinities or another type. A fault in the data: a retraining would \
              learn it."
         ),
+        Monitor::Schema | Monitor::Types => format!(
+            "See what the producer of <code>{name}</code> changed: a name, a type, a release. A fault in the data: a retraining would learn \
+             it."
+        ),
+        Monitor::Range => format!("Look at the values of <code>{name}</code>{place} beyond the usual: a fault, or a new extreme."),
+        Monitor::Stuck => format!("See whether what measures <code>{name}</code>{place} still does, or a default took its place."),
+        Monitor::Cardinality => {
+            format!("Ask what the values of <code>{name}</code>{place} are made of: a code list, an id, a text that was cut.")
+        }
+        Monitor::Duplicates => {
+            "See what sends events again: a retry without an idempotency key, a replayed topic, two writers.".to_owned()
+        }
+        Monitor::Contract => "Look at the rule in the contract: either the data are wrong, or it is out of date.".to_owned(),
+        Monitor::Completeness => "See which features are missing together: a feature view or a join that failed.".to_owned(),
+        Monitor::LabelLag => "See when the pipeline that brings outcomes last ran: performance is known that much later.".to_owned(),
         Monitor::Unseen => format!("Ask what the new values of <code>{name}</code>{place} are: a new code list, or a new market."),
         Monitor::Drift => match role(&finding.subject.signal) {
             Role::Prediction => {

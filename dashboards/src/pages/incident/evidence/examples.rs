@@ -31,20 +31,29 @@ pub fn asked(now: &Question, lead: &Finding, compared: &[Compared]) -> ExamplesA
 /// What would show a finding: the values that became more frequent, or none at all.
 fn shows(monitor: Monitor, compared: Option<&Compared>) -> Shows {
     match monitor {
-        Monitor::Missing => Shows::Missing,
+        Monitor::Missing | Monitor::Schema => Shows::Missing,
         Monitor::Invalid => Shows::Invalid,
         Monitor::Errors => Shows::Error,
         Monitor::Unseen => known_levels(compared).map_or(Shows::Anything, Shows::Unseen),
-        Monitor::Drift | Monitor::Latency | Monitor::Staleness | Monitor::Freshness => {
-            compared.and_then(more_frequent).unwrap_or(Shows::Anything)
-        }
+        Monitor::Drift
+        | Monitor::Latency
+        | Monitor::Staleness
+        | Monitor::Freshness
+        | Monitor::Range
+        | Monitor::Stuck => compared.and_then(more_frequent).unwrap_or(Shows::Anything),
         Monitor::Silence
         | Monitor::Traffic
         | Monitor::Performance
         | Monitor::Fairness
         | Monitor::Trend
         | Monitor::Analyzer
-        | Monitor::SlowBurn => Shows::Anything,
+        | Monitor::SlowBurn
+        | Monitor::Types
+        | Monitor::Cardinality
+        | Monitor::Duplicates
+        | Monitor::Contract
+        | Monitor::Completeness
+        | Monitor::LabelLag => Shows::Anything,
     }
 }
 

@@ -114,7 +114,7 @@ impl Comparison<'_> {
         let slip =
             pair.as_ref().filter(|_| is_enough && value > limit.threshold).and_then(|pair| self.slip(pair));
         let facts = match &pair {
-            Some(pair) if is_enough => self.drift_facts(pair, value, limit, slip),
+            Some(pair) if is_enough => self.drift_facts(pair, value, limit),
             _ => self.too_few_facts(),
         };
         Finding {
@@ -154,7 +154,7 @@ impl Comparison<'_> {
         )
     }
 
-    fn drift_facts(&self, pair: &Pair, value: f64, limit: Limit, slip: Option<Slip>) -> String {
+    fn drift_facts(&self, pair: &Pair, value: f64, limit: Limit) -> String {
         let name = format!("{}{}", words::signal(self.signal), words::at(self.segment));
         let measured = format!(
             "PSI {} (limit {}), {}",
@@ -169,11 +169,10 @@ impl Comparison<'_> {
         if value <= limit.threshold {
             return format!("{name} is close to its limit: {measured}");
         }
-        match (slip, what) {
-            (Some(slip), what) => format!("{name} {}{}, {measured}", slip.sentence(), with_comma(&what)),
-            (None, what) if what.is_empty() => format!("{name} moved: {measured}"),
-            (None, what) => format!("{name} moved: {what}, {measured}"),
+        if what.is_empty() {
+            return format!("{name} moved: {measured}");
         }
+        format!("{name} moved: {what}, {measured}")
     }
 
     /// `mean 16.4 (10.2 before)`.
@@ -230,7 +229,7 @@ impl Comparison<'_> {
         let moved = explain::prediction_move(self.baseline, now);
         all.extend(numbers(moved.map(|moved| ("prediction_move", moved))));
         if let Some(slip) = slip {
-            all.extend(numbers([("unit_factor", slip.factor), ("unit_offset", slip.offset)]));
+            all.extend(units::numbers_of(slip));
         }
         all
     }
@@ -238,10 +237,6 @@ impl Comparison<'_> {
 
 /// What stands for a comparison that cannot be made.
 const NOTHING: Psi = Psi { value: 0.0, df: 0, s: 0.0 };
-
-fn with_comma(what: &str) -> String {
-    if what.is_empty() { String::new() } else { format!(" {what}") }
-}
 
 fn moment_numbers(before: &Moments, now: &Moments) -> BTreeMap<String, f64> {
     let pairs = [

@@ -16,6 +16,7 @@ mod quality;
 mod reading;
 mod replay;
 mod shards;
+mod slips;
 mod trend;
 mod watch;
 

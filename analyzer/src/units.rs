@@ -1,6 +1,15 @@
-//! Unit slips: values that are a known factor away from the baseline and otherwise the same.
+//! Unit slips: values that are a known factor away from the baseline and otherwise the same, from one hour to the next.
+//!
+//! Invariant: what took longer than two steps to come is no slip, whatever its factor: summer is not winter in km/h.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use domain::baseline::Moments;
+use domain::time::{DAY, Instant, Interval};
 
 use crate::drift::wasserstein::Wasserstein;
+use crate::finding::{Finding, numbers};
 use crate::stats::histogram::{Axis, Pair, Sides};
 use crate::words;
 
@@ -90,6 +99,88 @@ pub fn find(pair: &Pair, means: Sides, sds: Sides) -> Option<Slip> {
     candidates.min_by(|one, other| one.0.total_cmp(&other.0)).map(|(_, slip)| slip)
 }
 
+const FACTOR: &str = "unit_factor";
+const OFFSET: &str = "unit_offset";
+
+/// How a slip is written among a finding's numbers.
+pub fn numbers_of(slip: Slip) -> BTreeMap<String, f64> {
+    numbers([(FACTOR, slip.factor), (OFFSET, slip.offset)])
+}
+
+/// The slip that would explain a finding, as it stands among its numbers.
+pub fn candidate(finding: &Finding) -> Option<Slip> {
+    let number = |name| finding.numbers.get(name).copied();
+    let (factor, offset) = (number(FACTOR)?, number(OFFSET)?);
+    KNOWN.iter().find(|known| known.factor == factor && known.offset == offset).copied()
+}
+
+/// Says that a finding is a slip, or that it is none.
+pub fn settle(finding: &mut Finding, slip: Slip, is_slip: bool) {
+    if !is_slip {
+        finding.numbers.remove(FACTOR);
+        finding.numbers.remove(OFFSET);
+        return;
+    }
+    let name = format!("{}{}", words::signal(&finding.signal), words::at(&finding.segment));
+    if let Some(rest) = finding.facts.strip_prefix(&format!("{name} moved: ")) {
+        finding.facts = format!("{name} {}; {rest}", slip.sentence());
+    }
+}
+
+/// A signal's moments by short steps, by the start of each.
+pub type Steps = BTreeMap<Instant, Moments>;
+
+/// The jump is between these times the slip's own.
+const JUMP: (f64, f64) = (0.6, 1.6);
+/// A slip that moves the mean by less than this many spreads shows in the spread alone.
+const SHOWS: f64 = 0.5;
+
+/// Whether the slip came within two steps at some time of `onset`: the two steps after it are away from the two before it
+/// as the slip says. What the same steps of the day before did is taken off first, so that no morning is a slip.
+pub fn is_sudden(slip: Slip, steps: &Steps, onset: Interval, step: Duration) -> bool {
+    let first = onset.start.floor(step);
+    std::iter::successors(Some(first), |at| Some(at.saturating_add(step)))
+        .take_while(|at| *at <= onset.end)
+        .any(|at| jumps(slip, steps, at, step))
+}
+
+fn jumps(slip: Slip, steps: &Steps, at: Instant, step: Duration) -> bool {
+    let earlier = |at: Instant| at.saturating_sub(DAY);
+    let last = steps.range(earlier(at)..at).rev().take(2);
+    let known: Vec<Instant> = last.map(|(at, _)| *at).collect();
+    let before = sum(known.iter().filter_map(|at| steps.get(at)));
+    let before_then = sum(known.iter().filter_map(|at| steps.get(&earlier(*at))));
+    [at, at.saturating_add(step)].into_iter().any(|from| {
+        let until = from.saturating_add(2 * step);
+        let after = sum(steps.range(from..until).map(|(_, moments)| moments));
+        let after_then = sum(steps.range(earlier(from)..earlier(until)).map(|(_, moments)| moments));
+        is_jump(slip, [&before, &after], [&before_then, &after_then])
+    })
+}
+
+fn is_jump(slip: Slip, [before, after]: [&Moments; 2], then: [&Moments; 2]) -> bool {
+    let (Some(mean), Some(now)) = (before.mean(), after.mean()) else { return false };
+    let (Some(sd), Some(sd_now)) = (before.sd(), after.sd()) else { return false };
+    let daily = match then.map(Moments::mean) {
+        [Some(before), Some(after)] => after - before,
+        _ => 0.0,
+    };
+    let unslipped = mean + daily;
+    let by_slip = slip.factor * unslipped + slip.offset - unslipped;
+    if by_slip.abs() >= SHOWS * sd {
+        return (JUMP.0..=JUMP.1).contains(&((now - unslipped) / by_slip));
+    }
+    let wider = slip.factor.abs().ln();
+    sd > 0.0 && wider != 0.0 && (JUMP.0..=JUMP.1).contains(&((sd_now / sd).ln() / wider))
+}
+
+fn sum<'a>(moments: impl Iterator<Item = &'a Moments>) -> Moments {
+    moments.fold(Moments::default(), |mut sum, moments| {
+        sum.merge(moments);
+        sum
+    })
+}
+
 /// W1 between the slipped baseline and the window.
 fn distance_after(pair: &Pair, places: &[f64], slip: Slip) -> f64 {
     let (n, m) = (pair.baseline.n() as f64, pair.current.n() as f64);
@@ -134,6 +225,76 @@ mod tests {
             let found = found(|value| slip.factor * value + slip.offset);
             assert_eq!(found.map(|found| found.words), Some(slip.words), "{slip:?}");
         }
+    }
+
+    const STEP: Duration = domain::time::HOUR;
+
+    fn hour(hour: i64) -> Instant {
+        Instant::from_seconds(3_600 * hour)
+    }
+
+    /// Hours of 50 values around `mean`, with a spread of 3.
+    fn hours(from: i64, to: i64, mean: impl Fn(i64) -> f64) -> Steps {
+        let moments = |at: i64| {
+            let mut moments = Moments::default();
+            (0..50).for_each(|place| moments.add(mean(at) + if place % 2 == 0 { 3.0 } else { -3.0 }));
+            (hour(at), moments)
+        };
+        (from..to).map(moments).collect()
+    }
+
+    /// Temperature: colder by night, and by `a_day` degrees warmer each day.
+    fn weather(a_day: f64) -> impl Fn(i64) -> f64 {
+        move |hour| {
+            36.0 + a_day * hour as f64 / 24.0 - 10.0 * (hour as f64 / 24.0 * std::f64::consts::TAU).cos()
+        }
+    }
+
+    fn km_h() -> Slip {
+        KNOWN[0]
+    }
+
+    #[test]
+    fn a_unit_that_changes_within_an_hour_is_a_slip_at_any_time_of_the_day() {
+        for since in 30..54 {
+            let slipped = |at: i64| weather(0.2)(at) * if at >= since { 1.609_344 } else { 1.0 };
+            let onset = Interval::new(hour(since - 1), hour(since + 1));
+            assert!(is_sudden(km_h(), &hours(0, since + 2, slipped), onset, STEP), "{since}");
+            let first = hours(0, since + 1, slipped);
+            assert!(is_sudden(km_h(), &first, onset, STEP), "known in the first window: {since}");
+        }
+    }
+
+    #[test]
+    fn a_season_that_reaches_the_same_factor_over_months_is_none() {
+        // From 36 to 58 degrees in 110 days, as from January to May.
+        for since in (48..110 * 24).step_by(7) {
+            let onset = Interval::new(hour(since - 1), hour(since + 1));
+            let steps = hours(since - 30, since + 4, weather(0.2));
+            assert!(!is_sudden(km_h(), &steps, onset, STEP), "{since}");
+        }
+    }
+
+    #[test]
+    fn a_change_within_a_window_of_a_month_is_found_by_the_hour() {
+        let slipped = |at: i64| weather(0.2)(at) * if at >= 700 { 1.609_344 } else { 1.0 };
+        let onset = Interval::new(hour(48), hour(48 + 720));
+        assert!(is_sudden(km_h(), &hours(0, 900, slipped), onset, STEP));
+        assert!(!is_sudden(km_h(), &hours(0, 900, weather(0.2)), onset, STEP));
+    }
+
+    #[test]
+    fn nothing_before_is_no_proof_and_a_spread_around_nothing_shows_by_itself() {
+        let onset = Interval::new(hour(0), hour(2));
+        assert!(!is_sudden(km_h(), &hours(0, 10, |_| 50.0), onset, STEP));
+        let around = |at: i64, wide: f64| {
+            let mut moments = Moments::default();
+            (0..50).for_each(|place| moments.add(if place % 2 == 0 { wide } else { -wide }));
+            (hour(at), moments)
+        };
+        let steps: Steps = (0..10).map(|at| around(at, if at < 5 { 1.0 } else { 100.0 })).collect();
+        let hundred = KNOWN.iter().find(|slip| slip.factor == 100.0).copied().expect("known");
+        assert!(is_sudden(hundred, &steps, Interval::new(hour(4), hour(6)), STEP));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use super::late::Lateness;
 use super::past::Past;
 use super::quality::Quality;
 use super::reading::Answers;
+use super::slips::Slips;
 use crate::config::Config;
 use crate::finding;
 use crate::inhibition;
@@ -79,6 +80,7 @@ pub(crate) struct WatchRun {
     pub(super) labels: LabelRun,
     pub(super) growths: Growths,
     pub(super) quality: Quality,
+    pub(super) slips: Slips,
     /// Whether all closed windows were judged at least once since the start.
     is_caught_up: bool,
 }
@@ -101,6 +103,7 @@ impl WatchRun {
             labels: LabelRun::new(Rules::from(config)),
             growths: Growths::default(),
             quality: Quality::default(),
+            slips: Slips::default(),
             is_caught_up: false,
         }
     }
@@ -303,6 +306,7 @@ impl WatchRun {
         let stretch = &answers.stretch;
         let counted = stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
         let mut findings = signals::findings(reference, &self.watch, &counted);
+        self.confirm_slips(work, window, &mut findings).await?;
         let traffic = self.traffic_findings(work, reference, window, stretch).await?;
         let volume = traffic.first().cloned();
         findings.extend(traffic);

@@ -66,18 +66,19 @@ impl Comparison<'_> {
     }
 
     fn share(&self, monitor: Monitor, baseline: Share, current: Share, limit: Limit) -> Finding {
-        let name = format!("{}{}", words::signal(self.signal), words::at(self.segment));
-        let (now, before) = (words::percent(current.value()), words::percent(baseline.value()));
-        let events = words::events(current.n());
-        let place = words::at(self.segment);
-        let signal = words::signal(self.signal);
-        let facts = match monitor {
-            Monitor::Missing => format!("{signal} is null in {now} of {events}{place} ({before} before)"),
-            Monitor::Invalid => {
-                format!("{signal} is no usable value in {now} of {events}{place} ({before} before)")
-            }
-            _ => format!("{name} has a value unknown to the baseline in {now} of {events} ({before} before)"),
+        let what = match monitor {
+            Monitor::Missing => "is missing in",
+            Monitor::Invalid => "is invalid in",
+            _ => "has unknown values in",
         };
+        let facts = format!(
+            "{} {what} {} of events{}, usually {}; {}",
+            words::signal(self.signal),
+            words::percent(current.value()),
+            words::at(self.segment),
+            words::percent(baseline.value()),
+            words::events(current.n())
+        );
         Finding {
             monitor,
             signal: self.signal.to_owned(),
@@ -144,12 +145,10 @@ impl Comparison<'_> {
         let (baseline, current) = (self.baseline.counts.present(), self.current.counts.present());
         let name = format!("{}{}", words::signal(self.signal), words::at(self.segment));
         let (side, n) =
-            if current < self.least_events { ("", current) } else { (" of the baseline", baseline) };
-        let values = if n == 1 { "value" } else { "values" };
+            if current < self.least_events { ("", current) } else { (" in the baseline", baseline) };
         format!(
-            "{name}: {} {values}{side} {} too few to compare (at least {})",
+            "{name} has too few values{side} to compare; {} of at least {}",
             words::count(n),
-            if n == 1 { "is" } else { "are" },
             words::count(self.least_events)
         )
     }
@@ -164,28 +163,28 @@ impl Comparison<'_> {
         );
         let what = if self.grid.is_numeric() { self.means() } else { self.category(pair) };
         if value <= limit.recovery {
-            return format!("{name} is as in the baseline: {measured}");
+            return format!("{name} is as usual; {measured}");
         }
         if value <= limit.threshold {
-            return format!("{name} is close to its limit: {measured}");
+            return format!("{name} is close to its limit; {measured}");
         }
         if what.is_empty() {
-            return format!("{name} moved: {measured}");
+            return format!("{name} moved; {measured}");
         }
-        format!("{name} moved: {what}, {measured}")
+        format!("{name} moved: {what}; {measured}")
     }
 
-    /// `mean 16.4 (10.2 before)`.
+    /// `mean 16.4, usually 10.2`.
     fn means(&self) -> String {
         match (self.baseline.moments.mean(), self.current.moments.mean()) {
             (Some(before), Some(now)) => {
-                format!("mean {} ({} before)", words::number(now), words::number(before))
+                format!("mean {}, usually {}", words::number(now), words::number(before))
             }
             _ => String::new(),
         }
     }
 
-    /// The category whose share changed most: `UA is 34 % (17 % before)`.
+    /// The category whose share changed most: `UA is 34 %, usually 17 %`.
     fn category(&self, pair: &Pair) -> String {
         let Bins::Categories(levels) = &self.grid.bins else { return String::new() };
         let (n, m) = (pair.baseline.n() as f64, pair.current.n() as f64);
@@ -197,7 +196,7 @@ impl Comparison<'_> {
         });
         let Some((place, (before, now))) = most else { return String::new() };
         let level = levels.names().get(place).map_or("all other values", String::as_str);
-        format!("{} is {} ({} before)", words::cut(level), words::percent(now), words::percent(before))
+        format!("{} is {}, usually {}", words::cut(level), words::percent(now), words::percent(before))
     }
 
     fn drift_numbers(&self, pair: Option<&Pair>, slip: Option<Slip>) -> BTreeMap<String, f64> {
@@ -290,9 +289,9 @@ mod tests {
     #[test]
     fn what_lies_between_recovery_and_limit_is_not_as_in_the_baseline() {
         let (same, close, moved) = (said(0), said(42_000), said(60_000));
-        assert!(same.facts.starts_with("x is as in the baseline: PSI 0.00"), "{}", same.facts);
+        assert!(same.facts.starts_with("x is as usual; PSI 0.00"), "{}", same.facts);
         assert!(close.value > close.limit.recovery && close.value < close.limit.threshold, "{close:?}");
-        assert!(close.facts.starts_with("x is close to its limit: PSI 0.0"), "{}", close.facts);
+        assert!(close.facts.starts_with("x is close to its limit; PSI 0.0"), "{}", close.facts);
         assert!(moved.facts.starts_with("x moved"), "{}", moved.facts);
     }
 }

@@ -24,7 +24,8 @@ pub struct Finding {
     /// Whether there is nothing to tell: such a finding is stored only where it ends something.
     pub is_quiet: bool,
     pub numbers: BTreeMap<String, f64>,
-    /// The facts, without what the windows before made of them.
+    /// What was found, in 80 characters where names are short; then, after semicolons, the evidence. Without what the
+    /// windows before made of it.
     pub facts: String,
 }
 

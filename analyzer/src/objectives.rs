@@ -127,7 +127,7 @@ pub fn staleness(
     let stale = Share::of(beyond(edges, age.counts, limit_s) + without, age.counts.total())?;
     let oldest = quantile(edges, age.counts, 1.0);
     let facts = format!(
-        "{feature} is older than {} in {} of {}, the oldest about {}",
+        "{feature} is older than {} in {} of predictions; {}, the oldest about {}",
         words::seconds(limit_s),
         words::percent(stale.value()),
         words::predictions(stale.n()),

@@ -260,12 +260,12 @@ fn loss_facts(loss: Loss, baseline: &Realised, window: &Realised) -> String {
     );
     match (window.metric(loss.metric), baseline.metric(loss.metric)) {
         (Some(now), Some(before)) => format!(
-            "{name} {} ± {} ({} before), {labels}",
+            "{name} is {} ± {}, usually {}; {labels}",
             words::number(now.value),
             words::number(1.96 * now.error),
             words::number(before.value)
         ),
-        _ => format!("{name} cannot be told: {labels}"),
+        _ => format!("{name} cannot be told; {labels}"),
     }
 }
 
@@ -297,11 +297,11 @@ fn unlabelled(task: &Task, usual: &Usual, window: &Realised, limits: &Limits) ->
         is_quiet: before.hits() == 0 && now.hits() == 0,
         numbers: numbers([("share_baseline", before.value()), ("share_current", now.value())]),
         facts: format!(
-            "no outcome {} came for {} of {} ({} before)",
+            "no outcome {} came for {} of predictions, usually {}; {}",
             short_name(&task.outcome),
             words::percent(now.value()),
-            words::predictions(now.n()),
-            words::percent(before.value())
+            words::percent(before.value()),
+            words::predictions(now.n())
         ),
     })
 }
@@ -372,7 +372,7 @@ mod tests {
             Judging { config: &config, limits: &limits, task: &task, usual: &usual, least_events: 200 };
         let found = judging.findings(&window);
         assert!(found[0].is_beyond() && found[1].is_beyond(), "{found:?}");
-        assert!(found[0].facts.starts_with("AUC 0.505 ± 0.03"), "{}", found[0].facts);
+        assert!(found[0].facts.starts_with("AUC is 0.505 ± 0.03"), "{}", found[0].facts);
         assert!(!found[2].is_beyond());
         let same = judging.findings(&usual.baseline);
         assert!(same.iter().all(|finding| !finding.is_beyond()));

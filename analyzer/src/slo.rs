@@ -94,10 +94,9 @@ fn finding(
 }
 
 fn facts(objective: &Objective, burn: &Burn, budget_left: Option<f64>) -> String {
-    let said = format!(
-        "{} in {} of {} over {} ({} allowed)",
-        objective.bad,
-        words::percent(burn.long.share()),
+    let said = format!("{} in {}", objective.bad, words::percent(burn.long.share()));
+    let evidence = format!(
+        "{} over {} ({} allowed)",
         words::predictions(burn.long.events),
         words::seconds(burn.long_s),
         words::percent(objective.allowed()),
@@ -109,14 +108,14 @@ fn facts(objective: &Objective, burn: &Burn, budget_left: Option<f64>) -> String
         None => String::new(),
     };
     if burn.is_guarded && burn.rate > burn.factor {
-        return format!("{said}: too few bad events to say that the budget burns{left}");
+        return format!("{said}: too few to say that the budget burns; {evidence}{left}");
     }
     let pace = words::number(burn.rate);
     if burn.rate > burn.factor {
         let times = words::number(burn.factor);
-        return format!("{said}: the budget burns {pace} times too fast (more than {times} times){left}");
+        return format!("{said}: budget burns {pace} times too fast; {evidence}, limit {times} times{left}");
     }
-    format!("{said}: the budget burns at {pace} times its pace{left}")
+    format!("{said}: budget burns at {pace} times its pace; {evidence}{left}")
 }
 
 #[cfg(test)]
@@ -159,7 +158,7 @@ mod tests {
         assert_eq!((page.monitor, page.statistic), (Monitor::Errors, "burn_rate"));
         assert!(page.is_beyond() && page.value > page.limit.urgent - 1e-9, "{page:?}");
         assert!((page.value - 20.0).abs() < 1e-9 && (page.limit.threshold - 14.4).abs() < 1e-9);
-        assert!(page.facts.starts_with("failed in 2 % of 12,000 predictions over 60 min (0.1 % allowed): the budget burns 20 times too fast"), "{}", page.facts);
+        assert!(page.facts.starts_with("failed in 2 %: budget burns 20 times too fast; 12,000 predictions over 60 min (0.1 % allowed), limit 14.4 times"), "{}", page.facts);
     }
 
     #[test]

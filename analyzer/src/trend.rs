@@ -308,7 +308,7 @@ fn facts(quantity: &Quantity, trend: &Trend, is_beyond: bool) -> String {
     let count = days.len();
     if !is_beyond {
         return format!(
-            "{name} moves no more than it may over {count} days: {} a day",
+            "{name} moves no more than it may over {count} days; {} a day",
             unit.change(trend.line.slope)
         );
     }
@@ -316,7 +316,7 @@ fn facts(quantity: &Quantity, trend: &Trend, is_beyond: bool) -> String {
     let since = date(trend.since);
     let said = match trend.shape {
         Shape::Step { before, after, .. } => format!(
-            "{name} {} by {} on {since} (a step, not a slope): {} before, {} after",
+            "{name} {} by {} on {since}; a step, not a slope: {} before, {} after",
             if rises { "rose" } else { "fell" },
             unit.change(trend.change.abs()),
             unit.write(before),
@@ -326,7 +326,7 @@ fn facts(quantity: &Quantity, trend: &Trend, is_beyond: bool) -> String {
             let Between { low, high } = trend.line.interval;
             let (least, most) = if rises { (low, high) } else { (-high, -low) };
             format!(
-                "{name} has {} by {} a day since {since} (a slope, not a step; {} to {}): {} now",
+                "{name} has {} by {} a day since {since}; a slope, not a step ({} to {}), {} now",
                 if rises { "risen" } else { "fallen" },
                 unit.change(trend.line.slope.abs()),
                 unit.change(least),
@@ -396,7 +396,7 @@ mod tests {
     fn a_slope_is_told_with_its_speed_and_its_day() {
         let found = finding(&quantity(|day| 0.3 + 0.01 * f64::from(day) + 0.02 * noise(day), 32), &limits());
         assert!(found.is_beyond(), "{found:?}");
-        let said = "the mean of score has risen by 0.0101 a day since 2026-09-01 (a slope, not a step; 0.00979 to 0.0101): 0.61 now";
+        let said = "the mean of score has risen by 0.0101 a day since 2026-09-01; a slope, not a step (0.00979 to 0.0101), 0.61 now";
         assert!(found.facts.starts_with(said), "{}", found.facts);
         assert_eq!(found.numbers["is_step"], 0.0);
     }
@@ -407,7 +407,7 @@ mod tests {
         let found = finding(&quantity(|day| step(day) + 0.02 * noise(day), 40), &limits());
         assert!(found.is_beyond(), "{found:?}");
         assert!(
-            found.facts.starts_with("the mean of score fell by 0.12 on 2026-09-21 (a step, not a slope)"),
+            found.facts.starts_with("the mean of score fell by 0.12 on 2026-09-21; a step, not a slope"),
             "{}",
             found.facts
         );

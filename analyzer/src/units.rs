@@ -23,7 +23,7 @@ pub struct Slip {
 }
 
 impl Slip {
-    /// `looks multiplied by 1.609: a unit changed from mph to km/h?`.
+    /// `looks multiplied by 1.61 (mph to km/h, or miles to km?)`.
     pub fn sentence(&self) -> String {
         let (factor, offset) = (words::number(self.factor), words::number(self.offset));
         let change = match (self.factor == 1.0, self.offset == 0.0) {
@@ -31,7 +31,7 @@ impl Slip {
             (true, _) => format!("moved by {offset}"),
             (false, false) => format!("multiplied by {factor} and moved by {offset}"),
         };
-        format!("looks {change}: {}?", self.words)
+        format!("looks {change} ({}?)", self.words)
     }
 }
 
@@ -41,37 +41,37 @@ const fn times(factor: f64, words: &'static str) -> Slip {
 
 /// What people mix up. The inverse of each is in the list as well.
 pub const KNOWN: &[Slip] = &[
-    times(1.609_344, "a unit changed from mph to km/h, or from miles to km"),
-    times(0.621_371, "a unit changed from km/h to mph, or from km to miles"),
-    times(1.852, "a unit changed from knots to km/h"),
-    times(0.539_957, "a unit changed from km/h to knots"),
-    times(1.150_779, "a unit changed from knots to mph"),
-    times(0.868_976, "a unit changed from mph to knots"),
-    times(3.6, "a unit changed from m/s to km/h"),
-    times(0.277_778, "a unit changed from km/h to m/s"),
-    times(2.236_936, "a unit changed from m/s to mph"),
-    times(0.447_04, "a unit changed from mph to m/s"),
-    times(2.204_623, "a unit changed from kilograms to pounds"),
-    times(0.453_592, "a unit changed from pounds to kilograms"),
-    times(3.280_84, "a unit changed from metres to feet"),
-    times(0.304_8, "a unit changed from feet to metres"),
-    times(2.54, "a unit changed from inches to centimetres"),
-    times(0.393_701, "a unit changed from centimetres to inches"),
-    times(10.0, "a decimal point moved by one"),
-    times(0.1, "a decimal point moved by one"),
-    times(100.0, "from shares to per cent, or from whole units to cents"),
-    times(0.01, "from per cent to shares, or from cents to whole units"),
-    times(1_000.0, "a unit changed from s to ms, kg to g, or the like"),
-    times(0.001, "a unit changed from ms to s, g to kg, or the like"),
-    times(60.0, "a unit changed from minutes to seconds, or from hours to minutes"),
-    times(1.0 / 60.0, "a unit changed from seconds to minutes, or from minutes to hours"),
-    times(3_600.0, "a unit changed from hours to seconds"),
-    times(1.0 / 3_600.0, "a unit changed from seconds to hours"),
-    times(-1.0, "the sign was turned round"),
-    Slip { factor: 1.8, offset: 32.0, words: "a unit changed from °C to °F" },
-    Slip { factor: 1.0 / 1.8, offset: -32.0 / 1.8, words: "a unit changed from °F to °C" },
-    Slip { factor: 1.0, offset: 273.15, words: "a unit changed from °C to kelvin" },
-    Slip { factor: 1.0, offset: -273.15, words: "a unit changed from kelvin to °C" },
+    times(1.609_344, "mph to km/h, or miles to km"),
+    times(0.621_371, "km/h to mph, or km to miles"),
+    times(1.852, "knots to km/h"),
+    times(0.539_957, "km/h to knots"),
+    times(1.150_779, "knots to mph"),
+    times(0.868_976, "mph to knots"),
+    times(3.6, "m/s to km/h"),
+    times(0.277_778, "km/h to m/s"),
+    times(2.236_936, "m/s to mph"),
+    times(0.447_04, "mph to m/s"),
+    times(2.204_623, "kilograms to pounds"),
+    times(0.453_592, "pounds to kilograms"),
+    times(3.280_84, "metres to feet"),
+    times(0.304_8, "feet to metres"),
+    times(2.54, "inches to centimetres"),
+    times(0.393_701, "centimetres to inches"),
+    times(10.0, "a decimal point"),
+    times(0.1, "a decimal point"),
+    times(100.0, "shares to per cent, or units to cents"),
+    times(0.01, "per cent to shares, or cents to units"),
+    times(1_000.0, "s to ms, kg to g, or the like"),
+    times(0.001, "ms to s, g to kg, or the like"),
+    times(60.0, "minutes to seconds, or hours to minutes"),
+    times(1.0 / 60.0, "seconds to minutes, or minutes to hours"),
+    times(3_600.0, "hours to seconds"),
+    times(1.0 / 3_600.0, "seconds to hours"),
+    times(-1.0, "the sign turned round"),
+    Slip { factor: 1.8, offset: 32.0, words: "°C to °F" },
+    Slip { factor: 1.0 / 1.8, offset: -32.0 / 1.8, words: "°F to °C" },
+    Slip { factor: 1.0, offset: 273.15, words: "°C to kelvin" },
+    Slip { factor: 1.0, offset: -273.15, words: "kelvin to °C" },
 ];
 
 /// After the slip is undone the values are no farther apart than this, in spreads of the baseline …

@@ -402,7 +402,7 @@ pub struct Evaluation {
     pub streak: u32,
     /// Further numbers by name: `ks_low`, `ks_high`, `wasserstein_sd`, `mean_baseline`, `mean_current` …
     pub numbers: BTreeMap<String, f64>,
-    /// What a person would say, with value, limit and counts.
+    /// What a person would say: what was found, then after semicolons the evidence, with value, limit and counts.
     pub sentence: String,
     pub evaluated_at: Instant,
 }
@@ -413,9 +413,22 @@ impl Evaluation {
     }
 }
 
+/// What a sentence says was found, without the evidence: short enough for a line of a list.
+pub fn headline(sentence: &str) -> &str {
+    sentence.split("; ").next().unwrap_or(sentence)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_headline_is_what_was_found() {
+        let sentence =
+            "temp is missing in 31 % of events, usually 0.2 %; 1,200 events; floor 1 %, noise 0.1 %";
+        assert_eq!(headline(sentence), "temp is missing in 31 % of events, usually 0.2 %");
+        assert_eq!(headline("no event for 20 min"), "no event for 20 min");
+    }
 
     #[test]
     fn every_word_reads_back_what_it_writes() {

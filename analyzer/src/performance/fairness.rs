@@ -167,7 +167,7 @@ fn facts(group: &Group, criterion: Criterion, against: &AgainstRest) -> String {
     };
     let points = |share: f64| words::number(100.0 * share);
     format!(
-        "{}: {what} {}, for all others {} (apart by {} points, {} to {}); outcomes of {} of {} known",
+        "{}: {what} {}, for all others {}; apart by {} points ({} to {}), outcomes of {} of {} known",
         words::cut(&group.segment),
         words::percent(against.rate),
         words::percent(against.rest),

@@ -71,7 +71,7 @@ async fn what_moves_slowly_is_a_ticket_that_says_since_when_and_how_fast() {
     let wind = said(&world, "verdict, severity, sentence", "feature.wind_speed").await;
     let step = "off_course\tticket\tthe share of events without wind_speed rose by 8";
     assert!(wind.starts_with(step), "{wind}");
-    assert!(wind.contains(" on 2026-03-20 (a step, not a slope): 0 % before, 8"), "{wind}");
+    assert!(wind.contains(" on 2026-03-20; a step, not a slope: 0 % before, 8"), "{wind}");
 
     let auc = said(&world, "verdict, severity, sentence", "").await;
     // Its hours are known from the second day on, so one day has spoken.

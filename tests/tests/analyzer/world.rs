@@ -291,9 +291,18 @@ impl World {
             let pass = analyzer.pass().await.expect("a pass");
             windows += pass.windows;
             if !pass.is_more {
+                self.all_is_well_said().await;
                 return windows;
             }
         }
+    }
+
+    /// Every sentence begins with what was found, in a line; no number anywhere is none.
+    async fn all_is_well_said(&self) {
+        let badly = "SELECT monitor, sentence FROM evaluations WHERE lengthUTF8(splitByString('; ', sentence)[1]) > 80 \
+                     OR match(sentence, 'NaN|inf ') OR NOT isFinite(value) OR NOT isFinite(threshold) \
+                     OR NOT isFinite(noise) OR arrayExists(number -> NOT isFinite(number), mapValues(numbers))";
+        assert_eq!(tests::text(&self.store, badly).await, "");
     }
 
     /// What was said of a subject, window by window, as `verdict`.

@@ -86,7 +86,7 @@ async fn seed_evaluations(store: &Store) -> Vec<Finding> {
             "origin=JFK",
             0.03,
             1.66,
-            "wind_speed at origin=JFK reads 1.609 times as high as in the baseline: km/h where mph was sent would explain it; mean 16.6, baseline 10.4",
+            "wind_speed at origin=JFK looks multiplied by 1.61 (mph to km/h, or miles to km?); mean 16.6, usually 10.4",
         ),
         ("prediction.score", "", 0.02, 0.21, "the prediction score moved from 0.19 to 0.21 on average"),
         ("feature.wind_speed", "", 0.02, 0.24, "wind_speed moved: mean 12.5, baseline 10.4"),

@@ -1,7 +1,7 @@
 //! What the overview says: sentences first, numbers second, pictures third.
 
 use askama::Template;
-use domain::evaluation::{Cause, Severity};
+use domain::evaluation::{self, Cause, Severity};
 use domain::incident::Incident;
 use domain::time::Instant;
 
@@ -15,6 +15,8 @@ use crate::visit::{Visit, incident_path, model_path};
 const MODELS_A_PAGE: usize = 100;
 /// How many incidents are shown as cards; the others are counted.
 const CARDS: usize = 8;
+/// What was found fits into a line.
+const FOUND: usize = 100;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -188,7 +190,8 @@ fn quiet_standing(model: &ModelLine, visit: &Visit) -> (State, String) {
     let suspect: u64 = model.latest.iter().map(|latest| latest.suspect + latest.off_course).sum();
     let worst =
         model.latest.iter().max_by_key(|latest| (latest.off_course, latest.suspect, latest.too_little));
-    let sentence = worst.map(|latest| text::cut(&latest.sentence, 140)).unwrap_or_default();
+    let sentence =
+        worst.map(|latest| text::cut(evaluation::headline(&latest.sentence), FOUND)).unwrap_or_default();
     match () {
         () if suspect > 0 => (State::Suspect, sentence),
         () if judged > 0 => (State::OnCourse, String::new()),
@@ -249,7 +252,8 @@ fn card(incident: &Incident, visit: &Visit) -> Card {
 
 fn detail(incident: &Incident, now: Instant, visit: &Visit) -> String {
     let worst = incident.findings.iter().find(|finding| finding.standing).or(incident.findings.first());
-    let mut said = worst.map(|finding| text::cut(&finding.sentence, 200)).unwrap_or_default();
+    let mut said =
+        worst.map(|finding| text::cut(evaluation::headline(&finding.sentence), FOUND)).unwrap_or_default();
     if !said.is_empty() && !said.ends_with('.') {
         said.push('.');
     }

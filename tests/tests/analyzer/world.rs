@@ -6,6 +6,7 @@ use std::time::Duration;
 use analyzer::{Analyzer, Config};
 use collector::baseline::{self, Request};
 use collector::event::{Name, Outcome, Prediction};
+use collector::guard::Marks;
 use collector::intake::Intake;
 use collector::known::Grids;
 use domain::contract::{Contract, DEFAULT_ENVIRONMENT, Watch};
@@ -32,6 +33,8 @@ pub struct Flight {
     pub numbers: Vec<(&'static str, f64)>,
     pub categories: Vec<(&'static str, String)>,
     pub lists: Vec<(&'static str, Vec<String>)>,
+    /// The rules that it breaks.
+    pub breaks: Vec<&'static str>,
 }
 
 /// What came of a prediction.
@@ -189,7 +192,10 @@ impl World {
             error: if flight.error { "timeout".to_owned() } else { String::new() },
             trace_id: String::new(),
             source: Name::from("test"),
-            marks: None,
+            marks: (!flight.breaks.is_empty()).then(|| {
+                let breaches = flight.breaks.iter().map(|rule| Name::from(*rule)).collect();
+                Box::new(Marks { breaches, ..Marks::default() })
+            }),
         }
     }
 
@@ -348,6 +354,7 @@ fn flight(random: &mut StdRng) -> Flight {
         numbers: Vec::new(),
         categories: Vec::new(),
         lists: Vec::new(),
+        breaks: Vec::new(),
     }
 }
 

@@ -97,13 +97,15 @@ pub struct Objectives {
     pub availability: Option<f64>,
     /// The share of predictions whose feature must be no older than `freshness_s` allows, for each feature.
     pub freshness: Option<f64>,
+    /// The share of predictions that must keep what the contract states about a signal, for each signal it names.
+    pub quality: Option<f64>,
     /// Over how many days a budget of bad events lasts.
     pub period_days: u32,
 }
 
 impl Default for Objectives {
     fn default() -> Self {
-        Self { latency: None, availability: None, freshness: None, period_days: PERIOD_DAYS }
+        Self { latency: None, availability: None, freshness: None, quality: None, period_days: PERIOD_DAYS }
     }
 }
 
@@ -118,6 +120,7 @@ impl Objectives {
             ("objectives.availability", self.availability),
             ("objectives.latency.target", self.latency.map(|latency| latency.target)),
             ("objectives.freshness", self.freshness),
+            ("objectives.quality", self.quality),
         ]
         .into_iter()
         .filter_map(|(key, target)| Some((key, target?)))
@@ -559,7 +562,7 @@ mod tests {
     #[test]
     fn an_objective_that_cannot_fire_is_refused_by_its_key() {
         let read = |text: &str| toml::from_str::<Contract>(text).expect("well-formed").check("m");
-        for key in ["availability", "freshness"] {
+        for key in ["availability", "freshness", "quality"] {
             let error = read(&format!("[objectives]\n{key} = 0.9")).expect_err("14.4 × 0.1 is more than 1");
             assert!(
                 error.to_string().starts_with(&format!("models.m.objectives.{key}: is so low")),

@@ -57,6 +57,8 @@ pub enum Monitor {
     Schema,
     /// The share of events that break a rule of the contract.
     Contract,
+    /// How fast the error budget of a signal's quality burns: of values that keep the contract.
+    Quality,
     /// The share of events that lack what nearly all events carry.
     Completeness,
     /// The share of predictions without an outcome after the usual delay.
@@ -64,7 +66,7 @@ pub enum Monitor {
 }
 
 impl Monitor {
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::Drift,
         Self::Missing,
         Self::Invalid,
@@ -87,6 +89,7 @@ impl Monitor {
         Self::Duplicates,
         Self::Schema,
         Self::Contract,
+        Self::Quality,
         Self::Completeness,
         Self::LabelLag,
     ];
@@ -115,6 +118,7 @@ impl Monitor {
             Self::Duplicates => "duplicates",
             Self::Schema => "schema",
             Self::Contract => "contract",
+            Self::Quality => "quality",
             Self::Completeness => "completeness",
             Self::LabelLag => "label_lag",
         }
@@ -198,6 +202,7 @@ impl Severity {
             | Monitor::Latency
             | Monitor::Performance
             | Monitor::Freshness
+            | Monitor::Quality
             | Monitor::Analyzer => true,
             Monitor::Drift => role(signal) == Role::Prediction && basis != Basis::Assumed,
             Monitor::Missing | Monitor::Invalid => value > 0.5 && role(signal) != Role::Attribution,
@@ -265,6 +270,7 @@ impl Cause {
             | Monitor::Duplicates
             | Monitor::Schema
             | Monitor::Contract
+            | Monitor::Quality
             | Monitor::Completeness => Self::Data,
             Monitor::Silence | Monitor::Traffic => Self::Traffic,
             Monitor::Staleness | Monitor::Freshness | Monitor::LabelLag => Self::Staleness,

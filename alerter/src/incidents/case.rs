@@ -159,7 +159,9 @@ impl Case {
             Monitor::Missing | Monitor::Invalid | Monitor::Staleness | Monitor::Freshness => {
                 Some("values are missing, invalid or stale")
             }
-            Monitor::Schema | Monitor::Types | Monitor::Contract => Some("values are not of the right kind"),
+            Monitor::Schema | Monitor::Types | Monitor::Contract | Monitor::Quality => {
+                Some("values are not of the right kind")
+            }
             Monitor::Stuck => Some("a value stands still"),
             Monitor::Duplicates | Monitor::Completeness => Some("events come again or incomplete"),
             _ => None,

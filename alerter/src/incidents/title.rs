@@ -51,7 +51,12 @@ fn rank(monitor: Monitor) -> u8 {
     match monitor {
         Monitor::Analyzer | Monitor::Silence | Monitor::Performance => 0,
         Monitor::Missing | Monitor::Errors | Monitor::Schema => 1,
-        Monitor::Invalid | Monitor::Latency | Monitor::Freshness | Monitor::Types | Monitor::Contract => 2,
+        Monitor::Invalid
+        | Monitor::Latency
+        | Monitor::Freshness
+        | Monitor::Types
+        | Monitor::Contract
+        | Monitor::Quality => 2,
         Monitor::Unseen | Monitor::Traffic | Monitor::Staleness | Monitor::Stuck | Monitor::Duplicates => 3,
         Monitor::Drift | Monitor::LabelLag => 4,
         // Consequences, and what is known only roughly.
@@ -164,6 +169,7 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Stuck => format!("{signal} stands still"),
         Monitor::Duplicates => format!("{} of events come again", percent(finding.value)),
         Monitor::Schema => format!("{signal} is gone or of another type"),
+        Monitor::Quality => format!("{signal} breaks the contract too often"),
         Monitor::Contract if signal.is_empty() => {
             format!("{} of events break the contract", percent(finding.value))
         }

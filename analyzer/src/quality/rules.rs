@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use domain::contract::rule;
 use domain::evaluation::Monitor;
 use domain::signal::{FEATURE, Role, role};
+use domain::time::Instant;
 use sql::breaches::Breaches;
 
 use super::finding;
 use crate::finding::Finding;
+use crate::slo::record::Step;
 use crate::threshold::{Limit, Limits};
 use crate::words;
 
+/// The rule about a feature's age.
+const FRESHNESS: &str = "freshness";
 /// Fewer events than this may be one hiccup.
 const LEAST_BAD: u64 = 5;
 
@@ -32,6 +36,34 @@ pub fn findings(breaches: &Breaches, known: &[String], limits: &Limits) -> Vec<F
         by_signal.entry(signal).or_default().push((name, n, refused));
     }
     by_signal.into_iter().filter_map(|(signal, rules)| of_signal(signal, &rules, stored, limits)).collect()
+}
+
+/// What a contract names, as a signal: features stand in it without their role.
+pub fn subject(named: &str) -> String {
+    match role(named) {
+        Role::Other if !named.is_empty() => format!("{FEATURE}{named}"),
+        _ => named.to_owned(),
+    }
+}
+
+/// Good and bad events of a signal by the step: an event breaks one rule of it at most, because a value that is missing or
+/// of another type has no range. How old it is has an objective of its own.
+pub fn steps(breaches: &Breaches, signal: &str) -> Vec<Step> {
+    let mut steps: BTreeMap<Instant, Step> = breaches
+        .events
+        .iter()
+        .map(|point| (point.at, Step { at: point.at, events: point.n, bad: 0 }))
+        .collect();
+    for point in &breaches.points {
+        let Some((named, term)) = point.rule.rsplit_once('.') else { continue };
+        if term == FRESHNESS || subject(named) != signal {
+            continue;
+        }
+        let step = steps.entry(point.at).or_insert(Step { at: point.at, events: 0, bad: 0 });
+        step.events += point.refused;
+        step.bad += point.n;
+    }
+    steps.into_values().collect()
 }
 
 fn of_signal(signal: &str, rules: &[(&str, u64, u64)], stored: u64, limits: &Limits) -> Option<Finding> {
@@ -63,10 +95,7 @@ fn of_signal(signal: &str, rules: &[(&str, u64, u64)], stored: u64, limits: &Lim
     let known = [("broken", n as f64), ("refused", refused as f64)];
     let (monitor, name) = match is_again {
         true => (Monitor::Duplicates, String::new()),
-        false if signal.is_empty() => (Monitor::Contract, String::new()),
-        // A contract names features without their role.
-        false if role(signal) != Role::Other => (Monitor::Contract, signal.to_owned()),
-        false => (Monitor::Contract, format!("{FEATURE}{signal}")),
+        false => (Monitor::Contract, subject(signal)),
     };
     let mut found = finding((monitor, &name, "broken_share"), share, limit, [0, events], known, facts);
     found.is_enough = true;
@@ -75,7 +104,6 @@ fn of_signal(signal: &str, rules: &[(&str, u64, u64)], stored: u64, limits: &Lim
 
 #[cfg(test)]
 mod tests {
-    use domain::time::Instant;
     use sql::breaches::{BreachPoint, EventsPoint};
 
     use super::super::tests::limits;
@@ -92,6 +120,15 @@ mod tests {
             points: points.iter().map(point).collect(),
             events: vec![EventsPoint { at: Instant::EPOCH, n: 1_000 }],
         }
+    }
+
+    #[test]
+    fn the_steps_of_a_signal_hold_what_broke_its_rules_and_what_was_kept_out_for_it() {
+        let counted =
+            breaches(&[("amount.range", 40, 10), ("amount.freshness", 900, 0), ("fee.range", 7, 0)]);
+        let step = Step { at: Instant::EPOCH, events: 1_010, bad: 40 };
+        assert_eq!(steps(&counted, "feature.amount"), [step]);
+        assert_eq!(steps(&counted, "feature.other"), [Step { events: 1_000, bad: 0, ..step }]);
     }
 
     #[test]

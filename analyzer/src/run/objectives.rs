@@ -6,7 +6,8 @@ use std::time::Duration;
 use domain::evaluation::Monitor;
 use domain::grid::{Bin, Bins};
 use domain::signal::{AGE, LATENCY, segment};
-use domain::time::{DAY, Instant, Interval};
+use domain::time::{DAY, HOUR, Instant, Interval, MINUTE};
+use sql::breaches::{Breaches, BreachesAsked};
 use sql::counts::{Question, Resolution, TrafficPoint};
 use sql::objectives::{Good, GoodStep, StepsAsked};
 
@@ -15,6 +16,7 @@ use super::watch::{Identity, WatchRun};
 use crate::counted::{BySignal, Stretch};
 use crate::finding::Finding;
 use crate::objectives;
+use crate::quality::rules;
 use crate::reference::Reference;
 use crate::slo;
 use crate::slo::objective::{self, Objective, Source};
@@ -43,10 +45,11 @@ impl WatchRun {
         let fine = Interval::new(windows.start.saturating_sub(LONGEST), windows.end);
         let coarse = Interval::new(windows.start.saturating_sub(period), windows.end);
         let durations: Vec<Good> = stated.iter().filter_map(|objective| good(objective, reference)).collect();
-        let needs_traffic = stated.iter().any(|objective| objective.source == Source::Traffic);
+        let needs = |source| stated.iter().any(|objective| objective.source == source);
+        let needs = Needs { traffic: needs(Source::Traffic), rules: needs(Source::Rules) };
         let (steps, hours) = tokio::try_join!(
-            self.steps(work, fine, (Resolution::Minutes, step_s), &durations, needs_traffic),
-            self.steps(work, coarse, (Resolution::Hours, 3_600), &durations, needs_traffic),
+            self.steps(work, fine, (Resolution::Minutes, step_s), &durations, needs),
+            self.steps(work, coarse, (Resolution::Hours, 3_600), &durations, needs),
         )?;
         let record = |objective: Objective| {
             let record = Record::of(steps.of(&objective), hours.of(&objective));
@@ -104,12 +107,12 @@ impl WatchRun {
         interval: Interval,
         (resolution, step_s): (Resolution, u32),
         durations: &[Good],
-        needs_traffic: bool,
+        needs: Needs,
     ) -> anyhow::Result<Steps> {
         let Identity { model, environment, .. } = &self.identity;
         let asked = StepsAsked { model, environment, interval, resolution, step_s };
         let traffic = async {
-            if !needs_traffic {
+            if !needs.traffic {
                 return Ok(Vec::new());
             }
             let question = Question {
@@ -123,8 +126,18 @@ impl WatchRun {
             };
             work.store.traffic(&question).await
         };
-        let (traffic, durations) = tokio::try_join!(traffic, work.store.good_and_bad(&asked, durations))?;
-        Ok(Steps { traffic, durations })
+        let rules = async {
+            if !needs.rules {
+                return Ok(Breaches::default());
+            }
+            let unit = if resolution == Resolution::Hours { HOUR } else { MINUTE };
+            let interval = interval.widened_to(unit);
+            let (model, environment) = (model.clone(), environment.clone());
+            work.store.breaches(&BreachesAsked { model, environment, interval, resolution, step_s }).await
+        };
+        let (traffic, durations, rules) =
+            tokio::try_join!(traffic, work.store.good_and_bad(&asked, durations), rules)?;
+        Ok(Steps { traffic, durations, rules })
     }
 }
 
@@ -139,10 +152,18 @@ fn percentiles(reference: &Reference, signals: &BySignal) -> BTreeMap<String, f6
     found().unwrap_or_default()
 }
 
+/// What is read beside durations.
+#[derive(Clone, Copy, Debug)]
+struct Needs {
+    traffic: bool,
+    rules: bool,
+}
+
 /// What was read in one resolution.
 struct Steps {
     traffic: Vec<TrafficPoint>,
     durations: Vec<GoodStep>,
+    rules: Breaches,
 }
 
 impl Steps {
@@ -152,6 +173,7 @@ impl Steps {
             Source::Traffic => {
                 self.traffic.iter().map(|point| step(point.at, point.events, point.errors)).collect()
             }
+            Source::Rules => rules::steps(&self.rules, &objective.signal),
             Source::Duration { .. } => self
                 .durations
                 .iter()

@@ -6,6 +6,8 @@ use domain::contract::Contract;
 use domain::evaluation::Monitor;
 use domain::signal::{AGE, LATENCY};
 
+use crate::quality::rules;
+
 /// Where the good and bad events of an objective are counted.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Source {
@@ -13,6 +15,8 @@ pub enum Source {
     Traffic,
     /// Values of a duration, bad beyond `limit`; without a value bad where `missing_is_bad`.
     Duration { limit: f64, missing_is_bad: bool },
+    /// Events, and those that broke a rule of the signal.
+    Rules,
 }
 
 /// A share of events that must be good over a period.
@@ -61,5 +65,9 @@ pub fn stated(contract: &Contract) -> Vec<Objective> {
         let bad = format!("{feature} is older than {}", crate::words::seconds(limit_s));
         Some(of(Monitor::Freshness, format!("{AGE}{feature}"), source, objectives.freshness?, bad))
     });
-    availability.into_iter().chain(latency).chain(freshness).collect()
+    let quality = contract.signals.keys().filter_map(|named| {
+        let bad = format!("{named} breaks the contract");
+        Some(of(Monitor::Quality, rules::subject(named), Source::Rules, objectives.quality?, bad))
+    });
+    availability.into_iter().chain(latency).chain(freshness).chain(quality).collect()
 }

@@ -1,6 +1,6 @@
 //! Objectives: budgets that burn fast are pages at once, slowly burning ones are tickets.
 
-use domain::contract::{Contract, LatencyObjective, Objectives};
+use domain::contract::{Contract, LatencyObjective, Objectives, SignalTerms};
 use domain::grid::Grid;
 
 use crate::world::{MODEL, World, contract, minutes, ten_minutes};
@@ -97,6 +97,32 @@ async fn a_feature_that_is_too_old_or_has_no_time_burns_the_budget_of_freshness(
     let without = world.said("verdict, sentence", ["freshness", "age_s.spend", ""], 140).await;
     assert!(without.starts_with("off_course\tspend is older than 60 s in 33 %: budget burns"), "{without}");
     assert_eq!(world.verdicts("staleness", "age_s.spend", "").await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_signal_that_breaks_the_contract_burns_the_budget_of_quality() {
+    let terms = SignalTerms { greatest: Some(150.0), ..SignalTerms::default() };
+    let contract = Contract {
+        objectives: Objectives { quality: Some(0.99), ..Objectives::default() },
+        signals: [("temp".to_owned(), terms.clone()), ("wind_speed".to_owned(), terms)].into(),
+        ..contract(ten_minutes())
+    };
+    let mut world = World::new(contract).await;
+    world.send(0, 120, 120, |_| ()).await;
+    world.baseline("first", minutes(0, 60)).await;
+    world.send(120, 130, 120, |flight| flight.breaks.push("temp.range")).await;
+    world.send(130, 190, 120, |_| ()).await;
+    world.pass(&mut world.analyzer(), 190).await;
+    let temp = ["quality", "feature.temp", ""];
+    let told = world.said("verdict, severity, sentence", temp, 130).await;
+    assert!(
+        told.starts_with("off_course\tpage\ttemp breaks the contract in 17 %: budget burns 16."),
+        "{told}"
+    );
+    let left = number(&world, "budget_left", temp, 130).await;
+    assert!((left + 6.7).abs() < 0.1, "1,200 of the 156 bad events that 15,600 may have: {left}");
+    assert_eq!(world.said("verdict", temp, 190).await, "on_course");
+    assert_eq!(world.said("verdict", ["quality", "feature.wind_speed", ""], 130).await, "on_course");
 }
 
 #[tokio::test]

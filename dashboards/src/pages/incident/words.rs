@@ -311,7 +311,7 @@ fn advice(finding: &Finding) -> String {
         Monitor::Duplicates => {
             "See what sends events again: a retry without an idempotency key, a replayed topic, two writers.".to_owned()
         }
-        Monitor::Contract => "Look at the rule in the contract: either the data are wrong, or it is out of date.".to_owned(),
+        Monitor::Contract | Monitor::Quality => "Look at the rule in the contract: either the data are wrong, or it is out of date.".to_owned(),
         Monitor::Completeness => "See which features are missing together: a feature view or a join that failed.".to_owned(),
         Monitor::LabelLag => "See when the pipeline that brings outcomes last ran: performance is known that much later.".to_owned(),
         Monitor::Unseen => format!("Ask what the new values of <code>{name}</code>{place} are: a new code list, or a new market."),

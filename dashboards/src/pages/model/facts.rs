@@ -58,6 +58,7 @@ pub fn facts(data: &Data, visit: &Visit) -> Vec<(String, Markup)> {
             .objectives
             .latency
             .map(|it| format!("{} within {}", percent(it.target), milliseconds(it.limit_ms))),
+        contract.objectives.quality.map(|target| format!("{} keep the contract", percent(target))),
     ]
     .into_iter()
     .flatten()

@@ -52,6 +52,7 @@ fn shows(monitor: Monitor, compared: Option<&Compared>) -> Shows {
         | Monitor::Cardinality
         | Monitor::Duplicates
         | Monitor::Contract
+        | Monitor::Quality
         | Monitor::Completeness
         | Monitor::LabelLag => Shows::Anything,
     }

@@ -6,6 +6,7 @@
 pub mod adtributor;
 pub mod beta;
 pub mod burn_rate;
+pub mod change_interval;
 pub mod change_point;
 pub mod chi_squared;
 pub mod classes;

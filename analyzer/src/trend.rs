@@ -9,6 +9,7 @@ use domain::evaluation::Monitor;
 use domain::time::{DAY, Instant};
 
 use crate::finding::{Finding, numbers};
+use crate::stats::change_interval;
 use crate::stats::change_point::{Shape, shape};
 use crate::stats::control::{Cusum, Standard};
 use crate::stats::mann_kendall::{Ar1, Kendall, pre_whitened};
@@ -111,6 +112,8 @@ pub struct Trend {
     pub shape: Shape,
     /// The first day of the new level, or of the slope.
     pub since: f64,
+    /// Between which days a step lies, 19 times in 20.
+    pub between: Option<(f64, f64)>,
     /// Of the level from the first day to the last, or over the step.
     pub change: f64,
     /// The first day on which a chart with one false alarm a year spoke.
@@ -145,6 +148,7 @@ impl Trend {
             line,
             shape: Shape::Line,
             since: even.points()[0].at,
+            between: None,
             change: line.slope * even.span(),
             noticed: noticed(&even, ar1.phi),
         })
@@ -184,8 +188,12 @@ fn step(days: &Days, about_line: Ar1, line: Line) -> Option<Trend> {
     // The day was chosen as the best of all, so chance had as many attempts.
     let places = n - 2.0 * LEAST_SIDE as f64 + 1.0;
     let (z, p) = cautious(z, n * (1.0 - phi) / (1.0 + phi), places);
+    let values: Vec<f64> = days.values().collect();
+    let block = (1.0 / (1.0 - phi)).ceil() as usize;
+    let between = change_interval::places(&values, at, block, LEAST_SIDE, 0.95)
+        .and_then(|found| Some((points.get(found.first)?.at, points.get(found.last)?.at)));
     let shape = Shape::Step { at, before, after };
-    Some(Trend { z, p, phi, line, shape, since: begins, change, noticed: noticed(days, phi) })
+    Some(Trend { z, p, phi, line, shape, since: begins, between, change, noticed: noticed(days, phi) })
 }
 
 /// A z with its p-value by Student's law with as many days as are independent, less two, of so many attempts. The normal
@@ -279,6 +287,11 @@ fn details(quantity: &Quantity, trend: &Trend) -> BTreeMap<String, f64> {
         [("days_left", after), ("days_left_low", interval.low), ("days_left_high", interval.high)]
     });
     let noticed = trend.noticed.map(|day| ("cusum_since_s", instant(day).seconds() as f64));
+    let between = trend
+        .between
+        .into_iter()
+        .flat_map(|(first, last)| [("since_low_s", instant(first)), ("since_high_s", instant(last))]);
+    let between = between.map(|(name, at)| (name, at.seconds() as f64));
     let days = &quantity.days;
     let mut all = numbers(
         [
@@ -295,7 +308,8 @@ fn details(quantity: &Quantity, trend: &Trend) -> BTreeMap<String, f64> {
         ]
         .into_iter()
         .chain(arrival)
-        .chain(noticed),
+        .chain(noticed)
+        .chain(between),
     );
     if let Some(last) = days.points().last() {
         all.insert("level_now".to_owned(), trend.line.at(last.at));
@@ -316,11 +330,12 @@ fn facts(quantity: &Quantity, trend: &Trend, is_beyond: bool) -> String {
     let since = date(trend.since);
     let said = match trend.shape {
         Shape::Step { before, after, .. } => format!(
-            "{name} {} by {} on {since}; a step, not a slope: {} before, {} after",
+            "{name} {} by {} on {since}; a step, not a slope: {} before, {} after{}",
             if rises { "rose" } else { "fell" },
             unit.change(trend.change.abs()),
             unit.write(before),
-            unit.write(after)
+            unit.write(after),
+            between(trend)
         ),
         Shape::Level | Shape::Line => {
             let Between { low, high } = trend.line.interval;
@@ -350,6 +365,14 @@ fn facts(quantity: &Quantity, trend: &Trend, is_beyond: bool) -> String {
     });
     let chance = if trend.p < 1e-4 { "less than 0.01 %".to_owned() } else { words::percent(trend.p) };
     format!("{said}{arrival}; by chance in {chance} of such series{noticed}")
+}
+
+/// Between which days a step lies, where that is not one.
+fn between(trend: &Trend) -> String {
+    let days = trend.between.filter(|(first, last)| first != last);
+    days.map_or_else(String::new, |(first, last)| {
+        format!(", between {} and {} 19 times in 20", date(first), date(last))
+    })
 }
 
 /// `2026-10-03`.
@@ -406,6 +429,8 @@ mod tests {
         let step = |day: i32| if day < 20 { 0.5 } else { 0.38 };
         let found = finding(&quantity(|day| step(day) + 0.02 * noise(day), 40), &limits());
         assert!(found.is_beyond(), "{found:?}");
+        let day: Instant = "2026-09-21T00:00:00Z".parse().expect("an instant");
+        assert_eq!(found.numbers["since_low_s"], day.seconds() as f64, "so large a step is on that day");
         assert!(
             found.facts.starts_with("the mean of score fell by 0.12 on 2026-09-21; a step, not a slope"),
             "{}",

@@ -135,13 +135,35 @@ const JUMP: (f64, f64) = (0.6, 1.6);
 /// A slip that moves the mean by less than this many spreads shows in the spread alone.
 const SHOWS: f64 = 0.5;
 
+/// A fortnight on each side says whether a jump stayed: a warm week in April is over after it.
+const LONGEST: Duration = Duration::from_secs(14 * DAY.as_secs());
+
+/// For how long on each side a jump within `onset` has to last: nothing where that is a day or less, else about half of it in
+/// whole days, since a window that looks like another unit is so for the most part.
+pub fn lasting(onset: Interval) -> Duration {
+    let half = (onset.length() / 2).min(LONGEST).as_secs() / DAY.as_secs();
+    if onset.length() > DAY { Duration::from_secs(half.max(1) * DAY.as_secs()) } else { Duration::ZERO }
+}
+
 /// Whether the slip came within two steps at some time of `onset`: the two steps after it are away from the two before it
-/// as the slip says. What the same steps of the day before did is taken off first, so that no morning is a slip.
+/// as the slip says. What the same steps of the day before did is taken off first, so that no morning is a slip. Where
+/// `onset` is longer than a day, one of its many steps may be a change of weather: then the days after it are as far from
+/// those before it.
 pub fn is_sudden(slip: Slip, steps: &Steps, onset: Interval, step: Duration) -> bool {
-    let first = onset.start.floor(step);
+    let (first, days) = (onset.start.floor(step), lasting(onset));
     std::iter::successors(Some(first), |at| Some(at.saturating_add(step)))
         .take_while(|at| *at <= onset.end)
-        .any(|at| jumps(slip, steps, at, step))
+        .any(|at| jumps(slip, steps, at, step) && (days.is_zero() || lasts(slip, steps, at, days)))
+}
+
+/// Whether so many whole days after a jump, all of them known, are away from as many before it.
+fn lasts(slip: Slip, steps: &Steps, at: Instant, days: Duration) -> bool {
+    let until = at.saturating_add(days);
+    let is_known = steps.last_key_value().is_some_and(|(last, _)| *last >= until);
+    let before = sum(steps.range(at.saturating_sub(days)..at).map(|(_, moments)| moments));
+    let after = sum(steps.range(at..until).map(|(_, moments)| moments));
+    let nothing = Moments::default();
+    is_known && is_jump(slip, [&before, &after], [&nothing, &nothing])
 }
 
 fn jumps(slip: Slip, steps: &Steps, at: Instant, step: Duration) -> bool {
@@ -279,8 +301,10 @@ mod tests {
     fn a_change_within_a_window_of_a_month_is_found_by_the_hour() {
         let slipped = |at: i64| weather(0.2)(at) * if at >= 700 { 1.609_344 } else { 1.0 };
         let onset = Interval::new(hour(48), hour(48 + 720));
-        assert!(is_sudden(km_h(), &hours(0, 900, slipped), onset, STEP));
-        assert!(!is_sudden(km_h(), &hours(0, 900, weather(0.2)), onset, STEP));
+        assert!(is_sudden(km_h(), &hours(0, 1_200, slipped), onset, STEP));
+        assert!(!is_sudden(km_h(), &hours(0, 1_200, weather(0.2)), onset, STEP));
+        let storm = |at: i64| weather(0.2)(at) * if (700..712).contains(&at) { 1.609_344 } else { 1.0 };
+        assert!(!is_sudden(km_h(), &hours(0, 1_200, storm), onset, STEP), "half a day of warmth");
     }
 
     #[test]

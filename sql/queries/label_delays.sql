@@ -21,6 +21,7 @@ FROM
         SELECT id, min(received_at) AS first_at
         FROM outcomes
         WHERE model = {model:String} AND received_at >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+            AND cityHash64(id) % {every:UInt64} = 0
         GROUP BY id
     ) AS o ON p.id = o.id
 )

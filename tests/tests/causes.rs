@@ -5,6 +5,12 @@
 #[path = "analyzer/world.rs"]
 mod world;
 
+#[allow(dead_code, reason = "each test binary uses a part of the system")]
+#[path = "import/system.rs"]
+mod system;
+
+#[path = "causes/april.rs"]
+mod april;
 #[path = "causes/arrivals.rs"]
 mod arrivals;
 #[path = "causes/objectives.rs"]

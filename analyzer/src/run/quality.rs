@@ -95,14 +95,14 @@ impl WatchRun {
             return Ok(findings);
         }
         let Some(usual) = self.usual(work, reference).await? else { return Ok(findings) };
+        let events = stretch.traffic(window).events;
         if shapes {
-            let events = stretch.traffic(window).events;
             let now = self.shapes(work, window, events, &usual.features).await?;
             let sampled = shape::findings(&usual.shapes, &now, &reference.limits);
             findings = with_sampled(findings, sampled);
         }
         if lag && usual.delays.labelled > 0 {
-            findings.extend(self.label_lag(work, reference, window, usual.delays).await?);
+            findings.extend(self.label_lag(work, reference, (window, events), usual.delays).await?);
         }
         Ok(findings)
     }
@@ -156,7 +156,7 @@ impl WatchRun {
         &self,
         work: &Work,
         reference: &Reference,
-        window: Interval,
+        (window, events): (Interval, u64),
         usual: Delays,
     ) -> anyhow::Result<Option<Finding>> {
         let Identity { model, environment, .. } = &self.identity;
@@ -165,7 +165,9 @@ impl WatchRun {
         if predictions.start < self.first_event {
             return Ok(None);
         }
-        let asked = DelaysAsked { model, environment, predictions, every: 1, within: usual.median };
+        // About as many were sent then as are now.
+        let every = events.div_ceil(SAMPLE);
+        let asked = DelaysAsked { model, environment, predictions, every, within: usual.median };
         let now = work.store.label_delays(&asked).await?;
         Ok(label_lag::find(usual, now, &reference.limits))
     }

@@ -59,8 +59,10 @@ impl WatchRun {
         }
         let step = self.schedule.step.clamp(MINUTE, HOUR);
         let onset = Interval::new(since.saturating_sub(step), since.saturating_add(self.schedule.length));
-        let settled = onset.end.saturating_add(step.saturating_mul(3));
-        let span = Interval::new(onset.start.saturating_sub(DAY + 3 * step), window.end.min(settled));
+        let lasting = units::lasting(onset);
+        let settled = onset.end.saturating_add(lasting + 3 * step);
+        let reach = lasting.max(DAY);
+        let span = Interval::new(onset.start.saturating_sub(reach + 3 * step), window.end.min(settled));
         let steps = self.signal_by(work, finding, span, step).await?;
         let is_slip = units::is_sudden(slip, &steps, onset, step);
         if window.end >= settled {

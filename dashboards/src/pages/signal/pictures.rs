@@ -18,11 +18,23 @@ pub struct Chart {
     pub picture: Markup,
 }
 
+/// What has a line of its own where it was ever not on course.
+const SHOWN: [Monitor; 8] = [
+    Monitor::Missing,
+    Monitor::Invalid,
+    Monitor::Unseen,
+    Monitor::Staleness,
+    Monitor::Range,
+    Monitor::Stuck,
+    Monitor::Cardinality,
+    Monitor::Contract,
+];
+
 pub fn charts(data: &Data, visit: &Visit) -> Vec<Chart> {
     let mut charts = Vec::new();
     charts.extend(statistic_chart(data, visit, Monitor::Drift));
     charts.push(values_chart(data, visit));
-    for monitor in [Monitor::Missing, Monitor::Invalid, Monitor::Unseen, Monitor::Staleness] {
+    for monitor in SHOWN {
         charts.extend(statistic_chart(data, visit, monitor).filter(|_| is_interesting(data, monitor)));
     }
     // What is judged already shows what is missing; the rest is shown where there is any.
@@ -66,6 +78,10 @@ fn statistic_chart(data: &Data, visit: &Visit, monitor: Monitor) -> Option<Chart
         Monitor::Missing => ("Missing", Unit::Share),
         Monitor::Invalid => ("Invalid", Unit::Share),
         Monitor::Unseen => ("Unseen", Unit::Share),
+        Monitor::Range => ("Beyond the usual range", Unit::Share),
+        Monitor::Stuck => ("The most frequent value", Unit::Share),
+        Monitor::Cardinality => ("Times more or fewer different values", Unit::Number),
+        Monitor::Contract => ("Beyond the contract", Unit::Share),
         _ => ("Too old", Unit::Share),
     };
     let step = data.watch.schedule().step;

@@ -7,8 +7,11 @@ SELECT
 FROM
 (
     SELECT
-        toUInt8(timestamp >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
-            AND timestamp < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')) AS is_now,
+        toUInt8(environment = {environment:String}
+            AND timestamp >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
+            AND timestamp < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
+            AND (empty({only_now:Array(String)}) OR has({only_now:Array(String)}, toString(version)))
+            AND NOT has({but_now:Array(String)}, toString(version))) AS is_now,
         multiIf(
             {kind:String} = 'number', if(mapContains(numbers, {signal:String}), numbers[{signal:String}], nan),
             {kind:String} = 'missing',
@@ -26,13 +29,16 @@ FROM
                 toString(categories[dimension])),
             {dimensions:Array(String)}) AS of_event
     FROM predictions
-    WHERE model = {model:String} AND environment = {environment:String}
-        AND ((timestamp >= fromUnixTimestamp64Milli({start_ms:Int64}, 'UTC')
-                AND timestamp < fromUnixTimestamp64Milli({end_ms:Int64}, 'UTC')
-                AND cityHash64(id) % {every_now:UInt64} = 0)
-            OR (timestamp >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+    WHERE model = {model:String} AND environment IN ({environment:String}, {environment_before:String})
+        AND ((is_now = 1 AND cityHash64(id) % {every_now:UInt64} = 0)
+            OR (is_now = 0 AND environment = {environment_before:String}
+                AND timestamp >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
                 AND timestamp < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
+                AND (empty({only_before:Array(String)}) OR has({only_before:Array(String)}, toString(version)))
+                AND NOT has({but_before:Array(String)}, toString(version))
                 AND cityHash64(id) % {every_before:UInt64} = 0))
+        AND timestamp >= fromUnixTimestamp64Milli(least({start_ms:Int64}, {from_ms:Int64}), 'UTC')
+        AND timestamp < fromUnixTimestamp64Milli(greatest({end_ms:Int64}, {to_ms:Int64}), 'UTC')
 ) AS c
 ARRAY JOIN {firsts:Array(UInt8)} AS first, {seconds:Array(UInt8)} AS second
 WHERE isFinite(c.measured)

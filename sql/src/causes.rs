@@ -5,6 +5,7 @@ use domain::time::{Instant, Interval};
 use domain::why::Why;
 use serde::{Deserialize, Serialize};
 
+use crate::counts::Versions;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -43,6 +44,10 @@ impl Measured {
 pub struct CellsAsked {
     pub model: String,
     pub environment: String,
+    /// Of the events before; the two sides may be two versions, or environments, in the same minutes.
+    pub environment_before: String,
+    /// Before and now.
+    pub versions: [Versions; 2],
     pub before: Interval,
     pub now: Interval,
     /// One event in so many, before and now.
@@ -139,10 +144,17 @@ impl Store {
     pub async fn cause_cells(&self, asked: &CellsAsked) -> Result<Vec<Cell>, Error> {
         let (kind, signal, limit) = asked.measured.parts();
         let (firsts, seconds): (Vec<u8>, Vec<u8>) = places(asked.dimensions.len()).into_iter().unzip();
+        let [[only_before, but_before], [only_now, but_now]] =
+            [asked.versions[0].lists(), asked.versions[1].lists()];
         let query = self
             .query(include_str!("../queries/cause_cells.sql"))
             .param("model", &asked.model)
             .param("environment", &asked.environment)
+            .param("environment_before", &asked.environment_before)
+            .param("only_before", only_before)
+            .param("but_before", but_before)
+            .param("only_now", only_now)
+            .param("but_now", but_now)
             .param("start_ms", asked.now.start.millis())
             .param("end_ms", asked.now.end.millis())
             .param("from_ms", asked.before.start.millis())

@@ -36,7 +36,7 @@ pub enum Versions {
 
 impl Versions {
     /// Those that are wanted, empty for all, and those that are not.
-    fn lists(&self) -> [&[String]; 2] {
+    pub(crate) fn lists(&self) -> [&[String]; 2] {
         match self {
             Self::All => [&[], &[]],
             Self::Only(version) => [std::slice::from_ref(version), &[]],

@@ -16,10 +16,12 @@ use domain::why::{Example, Why};
 use sql::Store;
 use sql::causes::{CellsAsked, Measured};
 use sql::changes::ChangesAsked;
-use sql::counts::{CountSeries, Question, Resolution};
+use sql::counts::{CountSeries, Question, Resolution, Versions};
+use sql::evaluations::ModelSeen;
 use sql::pages::incident::{ExamplesAsked, Shows};
 
 use super::Work;
+use super::watch::WatchRun;
 use crate::counted::{BySignal, Stretch};
 use crate::explain::{self, Part};
 use crate::reference::Reference;
@@ -121,7 +123,7 @@ async fn why(work: &Work, incident: &Incident, baselines: &[Baseline]) -> anyhow
     let found = Found {
         incident,
         lead,
-        baseline: &case.watch.baseline,
+        baseline: if case.beside.is_some() { &case.reference.called } else { &case.watch.baseline },
         window: case.window,
         events: case.events,
         prediction_move,
@@ -145,6 +147,9 @@ struct Case<'a> {
     contract: Contract,
     watch: Watch,
     reference: Reference,
+    /// Whose events the window holds, and the environment and versions that they are compared with in the same minutes.
+    versions: Versions,
+    beside: Option<(String, Versions)>,
     /// From the onset to the last window.
     window: Interval,
     current: BySignal,
@@ -176,12 +181,27 @@ impl<'a> Case<'a> {
             None => None,
         };
         let grids = store.grids(Some(&incident.model)).await?;
-        let reference = Reference::new(&work.config, &contract, &watch, counts, grids);
+        let mut reference = Reference::new(&work.config, &contract, &watch, counts, grids);
+        let seen = ModelSeen {
+            model: incident.model.clone(),
+            environment: incident.environment.clone(),
+            first_event: window.start,
+            last_event: window.end,
+        };
+        let run = WatchRun::new(&work.config, &seen, contract.clone(), watch.clone());
+        if let Some(others) = run.reference_beside(work, window, &reference).await? {
+            reference = others;
+        }
+        let (versions, beside) = (run.own_versions(), run.beside());
+        let (current, events) = (BySignal::new(), 0);
         let case =
-            Self { incident, lead, contract, watch, reference, window, current: BySignal::new(), events: 0 };
+            Self { incident, lead, contract, watch, reference, versions, beside, window, current, events };
         let question = case.question(window, vec![segment::ALL.to_owned()], Vec::new(), 0);
-        let (counts, moments, traffic) =
-            tokio::try_join!(store.counts(&question), store.moments(&question), store.traffic(&question))?;
+        let (counts, moments, traffic) = tokio::try_join!(
+            store.counts_of(&question, &case.versions),
+            store.moments_of(&question, &case.versions),
+            store.traffic(&question)
+        )?;
         let stretch = Stretch { counts, moments, traffic, ..Stretch::default() };
         // One sum over all begins at the start of the widened interval.
         let whole = Interval::new(Instant::EPOCH, window.end);
@@ -234,7 +254,10 @@ impl<'a> Case<'a> {
             u32::try_from(step.as_secs())?,
         );
         let by_segment = self.question(self.window, Vec::new(), names.clone(), 0);
-        let (series, segments) = tokio::try_join!(store.counts(&over_time), store.counts(&by_segment))?;
+        let (series, segments) = tokio::try_join!(
+            store.counts_of(&over_time, &self.versions),
+            store.counts_of(&by_segment, &self.versions)
+        )?;
         let about = |name: &String| About {
             changed_at: self.changed_at(name, &series),
             carrier: moved
@@ -345,7 +368,10 @@ impl<'a> Case<'a> {
             false => format!("{FEATURE}{dimension}"),
         };
         let mut dimensions: Vec<String> = self.contract.segments.iter().map(named).collect();
-        dimensions.push("version".to_owned());
+        // Two versions beside each other differ in that by nature.
+        if self.versions == Versions::All {
+            dimensions.push("version".to_owned());
+        }
         let is_small = |grid: &Grid| match &grid.bins {
             Bins::Categories(levels) => (2..=MOST_LEVELS).contains(&levels.names().len()),
             Bins::Numbers(_) => false,
@@ -367,14 +393,26 @@ impl<'a> Case<'a> {
         measured: Option<&Measured>,
         dimensions: &[String],
     ) -> anyhow::Result<Option<Carried>> {
-        let (Some(measured), Some(baseline)) = (measured, &self.reference.baseline) else { return Ok(None) };
+        let Some(measured) = measured else { return Ok(None) };
+        let (environment, versions) = match &self.beside {
+            Some((environment, versions)) => (environment.clone(), versions.clone()),
+            None => (self.incident.environment.clone(), Versions::All),
+        };
+        // Beside each other both sides have the same minutes, and about as many events are looked at of each.
+        let (before, before_events) = match (&self.beside, &self.reference.baseline) {
+            (Some(_), _) => (self.window, self.events),
+            (None, Some(baseline)) => (baseline.window, baseline.events),
+            (None, None) => return Ok(None),
+        };
         let every = |events: u64| events.div_ceil(MOST_EVENTS).max(1);
         let asked = CellsAsked {
             model: self.incident.model.clone(),
             environment: self.incident.environment.clone(),
-            before: baseline.window,
+            environment_before: environment,
+            versions: [versions, self.versions.clone()],
+            before,
             now: self.window,
-            every: [every(baseline.events), every(self.events)],
+            every: [every(before_events), every(self.events)],
             measured: measured.clone(),
             dimensions: dimensions.to_vec(),
         };

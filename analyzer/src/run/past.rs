@@ -61,7 +61,7 @@ impl WatchRun {
     }
 
     /// The environment and versions that windows are compared with in the same minutes.
-    fn beside(&self) -> Option<(String, Versions)> {
+    pub(super) fn beside(&self) -> Option<(String, Versions)> {
         match self.watch.against() {
             Against::Version { version } => {
                 Some((self.identity.environment.clone(), Versions::Only(version)))
@@ -192,6 +192,20 @@ impl WatchRun {
             references.extend(self.past.made.get(&day).map(|reference| (window.end, reference.clone())));
         }
         Ok(references)
+    }
+
+    /// What one window is compared with, where that is another version or environment in the same minutes.
+    pub(super) async fn reference_beside(
+        &self,
+        work: &Work,
+        window: Interval,
+        base: &Reference,
+    ) -> anyhow::Result<Option<Reference>> {
+        if self.beside().is_none() {
+            return Ok(None);
+        }
+        let made = self.by_windows(work, &[window], base, &self.question(window)).await?;
+        Ok(made.get(&window.end).map(|reference| Reference::clone(reference)))
     }
 
     async fn by_windows(

@@ -24,6 +24,7 @@ pub const ORIGINS: [&str; 3] = ["JFK", "LGA", "EWR"];
 /// One flight, before it is sent.
 #[derive(Clone, Debug)]
 pub struct Flight {
+    pub version: &'static str,
     pub origin: &'static str,
     pub temp: Option<f64>,
     pub wind_speed: Option<f64>,
@@ -180,7 +181,7 @@ impl World {
         Prediction {
             id: format!("flight-{}", self.sent),
             model: Name::from(MODEL),
-            version: Name::from("1"),
+            version: Name::from(flight.version),
             environment: Name::from(DEFAULT_ENVIRONMENT),
             timestamp,
             received_at: received_at.unwrap_or(timestamp),
@@ -346,6 +347,7 @@ fn flight(random: &mut StdRng) -> Flight {
     let normal: f64 = (0..12).map(|_| random.random::<f64>()).sum::<f64>() - 6.0;
     let wind: f64 = (0..3).map(|_| -4.0 * random.random::<f64>().max(1e-9).ln()).sum();
     Flight {
+        version: "1",
         origin: ORIGINS[random.random_range(0..ORIGINS.len())],
         temp: random.random_bool(0.999).then_some(55.0 + 12.0 * normal),
         wind_speed: Some(wind),

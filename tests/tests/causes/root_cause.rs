@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use domain::contract::DEFAULT_ENVIRONMENT;
+use domain::contract::{Against, DEFAULT_ENVIRONMENT, Watch};
 use domain::evaluation::{Cause, Monitor, Severity, Subject};
 use domain::grid::{Bins, Grid, Levels};
 use domain::incident::{EventKind, Finding, IncidentEvent};
@@ -198,6 +198,37 @@ async fn a_null_collapse_is_told_with_where_it_is() {
     assert_eq!(why.segments[0].values, BTreeMap::from([("origin".to_owned(), "LGA".to_owned())]));
     assert!((why.segments[0].current - 1.0).abs() < 1e-9, "{:?}", why.segments[0]);
     assert!(why.examples.iter().all(|one| !one.numbers.contains_key(TEMP)), "{:?}", why.examples);
+}
+
+#[tokio::test]
+async fn a_challenger_is_explained_against_the_champion_in_the_same_minutes() {
+    let against = Some(Against::Version { version: "1".to_owned() });
+    let mut world = World::new(contract(Watch { against, ..ten_minutes() })).await;
+    let turn = Cell::new(0_usize);
+    let of_both = |flight: &mut Flight| {
+        turn.set(turn.get() + 1);
+        flight.version = if turn.get().is_multiple_of(2) { "1" } else { "2" };
+    };
+    world.send(0, 120, 240, of_both).await;
+    // From now on it is warmer everywhere, which both versions see; at JFK the challenger misreads it.
+    world
+        .send(120, 170, 240, |flight| {
+            of_both(flight);
+            let misread = if flight.version == "2" && flight.origin == "JFK" { 25.0 } else { 0.0 };
+            flight.temp = flight.temp.map(|temp| temp + 5.0 + misread);
+        })
+        .await;
+    world.pass(&mut world.analyzer(), 170).await;
+    let opened = incident(&world, Monitor::Drift, TEMP, "origin=JFK", 170).await;
+    let why = why(&world, opened, 170).await;
+    let temp = &why.signals[0];
+    assert_eq!((temp.signal.as_str(), temp.segment.as_str()), (TEMP, "origin=JFK"), "{:#?}", why.signals);
+    let first = &why.segments[0];
+    let expected = BTreeMap::from([("origin".to_owned(), "JFK".to_owned())]);
+    assert_eq!(first.values, expected, "the version is no segment here: {:#?}", why.segments);
+    assert!(first.part > 0.8 && first.part < 1.2 && first.within > first.mix, "{first:?}");
+    assert!((first.support - 1.0 / 3.0).abs() < 0.05, "{first:?}");
+    assert_eq!(why.baseline, "version 1");
 }
 
 #[tokio::test]

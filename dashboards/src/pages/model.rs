@@ -2,6 +2,7 @@
 
 mod causes;
 mod facts;
+mod groups;
 mod movers;
 mod pictures;
 mod view;
@@ -20,9 +21,12 @@ use domain::incident::Incident;
 use domain::signal::{LATENCY, segment};
 use domain::time::{DAY, HOUR, Instant, Interval};
 use serde::Serialize;
+use sql::Store;
 use sql::changes::{Change, ChangesAsked};
 use sql::counts::{CountSeries, Question, TrafficPoint};
-use sql::pages::model::{self as questions, Heat, Known, ModelAsked, PerformancePoint, Ranked, Version};
+use sql::pages::model::{
+    self as questions, GroupMetric, Heat, Known, ModelAsked, PerformancePoint, Ranked, Version,
+};
 use sql::pages::overview::Steps;
 use sql::pages::{Ask, Asked, OpenIncidents};
 
@@ -64,6 +68,9 @@ pub struct Data {
     pub latency: Vec<Latency>,
     pub performance: Vec<PerformancePoint>,
     pub performance_step_s: u64,
+    /// How the groups that the contract names were treated.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub groups: Vec<GroupMetric>,
     pub versions: Vec<Version>,
     pub changes: Vec<Change>,
     pub baselines: Vec<Baseline>,
@@ -209,9 +216,9 @@ async fn load(
     let latest: Vec<Evaluation> = latest.into_iter().filter(|it| of_watch(it, &contract, plan)).collect();
     let (rows, found) = listed(ranked, &latest, visit);
     let names: Vec<String> = rows.iter().map(|row| row.name.clone()).collect();
-    let (heat, performance, versions, changes, baselines, incidents, open, (movers, more)) = tokio::try_join!(
+    let (heat, (performance, groups), versions, changes, baselines, incidents, open, (movers, more)) = tokio::try_join!(
         store.model_heat(asked, &plan.watch, &names, (plan.heat, plan.until)),
-        store.model_performance(&plan.performance, plan.performance_step),
+        performance_and_groups(store, plan),
         store.model_versions(asked),
         store.changes(&plan.changes),
         store.baselines(Some(&asked.model)),
@@ -237,12 +244,23 @@ async fn load(
         latency: latency_steps(&latency, &contract, plan),
         performance,
         performance_step_s: plan.performance_step.as_secs(),
+        groups,
         versions,
         changes,
         baselines: baselines.into_iter().filter(|it| it.environment == asked.environment).collect(),
         contract,
     };
     Ok((data, more))
+}
+
+async fn performance_and_groups(
+    store: &Store,
+    plan: &Plan,
+) -> Result<(Vec<PerformancePoint>, Vec<GroupMetric>), sql::Error> {
+    tokio::try_join!(
+        store.model_performance(&plan.performance, plan.performance_step),
+        store.model_groups(&plan.performance)
+    )
 }
 
 fn check_known(known: &[Known], asked: &ModelAsked) -> Result<(), PageError> {
@@ -368,6 +386,7 @@ fn asked(plan: &Plan, data: &Data, more: Vec<Asked>) -> Vec<Asked> {
         Ask::traffic(&plan.traffic_question()),
         Ask::counts(&plan.latency_question()),
         questions::performance(&plan.performance, plan.performance_step).asked(),
+        questions::groups(&plan.performance).asked(),
         questions::versions(&plan.asked).asked(),
         sql::changes::changes(&plan.changes).asked(),
     ];

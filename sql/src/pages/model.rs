@@ -63,6 +63,17 @@ pub struct PerformancePoint {
     pub predictions: u64,
 }
 
+/// A metric of one group over the whole stretch; of what lies between groups where the segment is a dimension's name.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GroupMetric {
+    pub segment: String,
+    pub metric: String,
+    pub mean: f64,
+    pub standard_error: f64,
+    pub labelled: u64,
+    pub predictions: u64,
+}
+
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Version {
     pub version: String,
@@ -129,6 +140,13 @@ pub fn performance(asked: &ModelAsked, step: Duration) -> Ask {
     asked.bind_seconds(ask).integer("step_s", i64::try_from(step.as_secs()).unwrap_or(i64::MAX).max(1))
 }
 
+pub fn groups(asked: &ModelAsked) -> Ask {
+    asked.bind_seconds(Ask::new(
+        "How groups are treated",
+        include_str!("../../queries/pages/model_groups.sql"),
+    ))
+}
+
 pub fn versions(asked: &ModelAsked) -> Ask {
     asked.bind_seconds(Ask::new(
         "Versions that sent events",
@@ -164,6 +182,16 @@ struct HeatRow {
 struct PerformanceRow {
     metric: String,
     at: i64,
+    mean: f64,
+    error: f64,
+    with_outcome: u64,
+    all_predictions: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct GroupRow {
+    segment: String,
+    metric: String,
     mean: f64,
     error: f64,
     with_outcome: u64,
@@ -253,6 +281,20 @@ impl Store {
             predictions: row.all_predictions,
         };
         Ok(rows.into_iter().map(point).collect())
+    }
+
+    /// How the groups that the contract names were treated, by segment and metric.
+    pub async fn model_groups(&self, asked: &ModelAsked) -> Result<Vec<GroupMetric>, Error> {
+        let rows: Vec<GroupRow> = groups(asked).rows(self).await?;
+        let group = |row: GroupRow| GroupMetric {
+            segment: row.segment,
+            metric: row.metric,
+            mean: row.mean,
+            standard_error: row.error,
+            labelled: row.with_outcome,
+            predictions: row.all_predictions,
+        };
+        Ok(rows.into_iter().map(group).collect())
     }
 
     /// The versions that sent events, the latest first.

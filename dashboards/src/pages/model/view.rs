@@ -11,6 +11,7 @@ use sql::pages::model::PerformancePoint;
 
 use super::causes::{Cause, causes};
 use super::facts::{ChangeLine, VersionLine, changes, facts, versions};
+use super::groups::{GroupLine, groups};
 use super::pictures::{Chart, charts, heat, heat_step, metrics};
 use super::{Data, SIGNALS_A_PAGE};
 use crate::layout::{Choice, Layout};
@@ -42,6 +43,7 @@ pub struct Model {
     searchable: bool,
     pager: Vec<Choice>,
     charts: Vec<Chart>,
+    groups: Vec<GroupLine>,
     versions: Vec<VersionLine>,
     changes: Vec<ChangeLine>,
     facts: Vec<(String, Markup)>,
@@ -118,6 +120,7 @@ impl Model {
             searchable: data.found > SIGNALS_A_PAGE || visit.get("q").is_some(),
             pager: pager(data, visit),
             charts: charts(data, visit),
+            groups: groups(data),
             versions: versions(data, visit),
             changes: changes(data, visit),
             facts: facts(data, visit),

@@ -13,7 +13,8 @@
 //! 8. [`standings`]: where every subject of a watch stands
 //! 9. [`run`]: the loop over models, watches and windows, [`shard`]: which of them are this analyzer's,
 //!    and [`simulate`]: how often all of this would be wrong
-//! 10. [`files`] and [`side_by_side`]: two files, or two windows, compared once and for all
+//! 10. [`files`] and [`side_by_side`]: two files, or two windows, compared once and for all; [`together`]: two samples of
+//!     events as wholes
 
 pub mod budget;
 pub mod calibrate;
@@ -43,6 +44,7 @@ pub mod spread;
 pub mod standings;
 pub mod stats;
 pub mod threshold;
+pub mod together;
 pub mod traffic;
 pub mod trend;
 pub mod units;

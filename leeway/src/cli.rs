@@ -60,6 +60,9 @@ enum Command {
     /// Compares two files, or two windows of a model: what moved, and may this be released?
     #[command(after_help = commands::compare::EXAMPLES)]
     Compare(Box<commands::compare::Args>),
+    /// Compares two samples of a model's events as wholes: correlations, a classifier, embeddings, attributions, parity.
+    #[command(after_help = commands::drift::EXAMPLES)]
+    Drift(Box<commands::drift::Args>),
     /// Replays history: how often, when and why a configuration would have told somebody. Stores nothing.
     #[command(
         after_help = "Example:\n  leeway backtest --model flights --from 2026-10-01 --to 2026-11-01 --against other.toml"
@@ -134,6 +137,7 @@ fn dispatch(cli: Cli) -> anyhow::Result<()> {
         Command::Import(args) => block_on(commands::import(&config, *args)),
         Command::Baseline(command) => block_on(commands::baseline(&config, command)),
         Command::Recount(args) => block_on(commands::recount(&config, args)),
+        Command::Drift(args) => block_on(commands::drift::run(&config, *args)),
         Command::Backtest(args) => block_on(commands::backtest::run(&config, args)),
         Command::Why(args) => block_on(commands::why::run(&config, args)),
         Command::HashPassword => commands::hash_password::run(),

@@ -2,6 +2,7 @@
 
 pub mod backtest;
 pub mod compare;
+pub mod drift;
 pub mod hash_password;
 pub mod sql;
 pub mod token;

@@ -36,6 +36,7 @@ pub mod performance;
 pub mod predicted;
 pub mod recount;
 pub mod rejected_events;
+pub mod sampled_events;
 pub mod shapes;
 
 pub use config::Config;

@@ -4,7 +4,7 @@ mod html;
 mod markdown;
 mod progress;
 mod table;
-mod windows;
+pub(super) mod windows;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};

@@ -59,10 +59,14 @@ async fn collectors_store_and_broker_are_killed_at_random_and_every_message_is_t
         kills += 1;
     }
     let sent = load.stop().await;
-    let stored = async || {
-        // The engine may be coming up again.
-        let asked = store.ask("SELECT count() FROM predictions", "TabSeparatedRaw").await;
+    // The engine may be coming up again, and the views of the last insert may still be at work.
+    let has_all = async |question: &str| {
+        let asked = store.ask(question, "TabSeparatedRaw").await;
         asked.is_ok_and(|n| String::from_utf8_lossy(&n).trim() == sent.to_string())
+    };
+    let stored = async || {
+        has_all("SELECT count() FROM predictions").await
+            && has_all("SELECT sum(events) FROM traffic_hours WHERE segment = ''").await
     };
     let since = Instant::now();
     while !stored().await {

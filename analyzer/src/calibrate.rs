@@ -22,7 +22,7 @@ use sql::counts::CountSeries;
 use crate::drift::psi::Psi;
 use crate::quality::range::Outside;
 use crate::reference::{Healthy, HealthyWindows};
-use crate::spread::{Form, Spread, pooled_shape};
+use crate::spread::{Daily, Form, Spread, pooled_shape};
 use crate::stats::histogram::Pair;
 use crate::stats::proportion::{Share, pooled_error};
 
@@ -65,6 +65,7 @@ pub struct Window<'a> {
 struct Value {
     value: f64,
     noise: f64,
+    day: i64,
 }
 
 /// The values of one signal: drift, then missing, invalid and unseen, then what is beyond the usual range.
@@ -88,7 +89,7 @@ pub fn calibrate<'a, K: Ord>(
     let learned = |freed: [Freed; STATISTICS]| {
         let mut spreads = freed.into_iter().zip(shapes).zip(FORMS).map(|((freed, shape), form)| {
             let independent = over.windows.independent(freed.values.len());
-            let spread = Spread::fitted(form, &freed.values, independent, shape)?;
+            let spread = Spread::fitted(form, &freed.values, independent, shape)?.with_days(freed.daily);
             Some(Spread { wander: freed.wander, days: freed.days, ..spread })
         });
         let mut next = || spreads.next().flatten();
@@ -102,8 +103,10 @@ pub fn of_rises(rises: impl IntoIterator<Item = (Share, Share)>, independent: u3
     let value = |(before, now): (Share, Share)| Value {
         value: now.value() - before.value(),
         noise: pooled_error(before, now),
+        day: 0,
     };
     let (values, wander) = free_differences(&rises.into_iter().map(value).collect::<Vec<_>>());
+    let values: Vec<f64> = values.into_iter().map(|(_, value)| value).collect();
     let spread = Spread::fitted(Form::Difference, &values, independent, None)?;
     Some(Spread { wander, ..spread })
 }
@@ -115,13 +118,15 @@ const FORMS: [Form; STATISTICS] =
 /// Values freed of their sample sizes.
 struct Freed {
     values: Vec<f64>,
+    daily: Option<Daily>,
     wander: f64,
     days: f64,
 }
 
 impl Values {
-    fn push(&mut self, statistic: usize, window: Interval, value: Value) {
-        self.of[statistic].push(value);
+    fn push(&mut self, statistic: usize, window: Interval, value: f64, noise: f64) {
+        let day = window.start.seconds().div_euclid(DAY_S);
+        self.of[statistic].push(Value { value, noise, day });
         let (start, _) = self.span[statistic].unwrap_or((window.start, window.end));
         self.span[statistic] = Some((start, window.end));
     }
@@ -134,19 +139,21 @@ impl Values {
             place += 1;
             let (values, wander) = free(&values);
             let days = span.map_or(0.0, |(start, end)| end.since(start).as_secs_f64() / DAY.as_secs_f64());
-            Freed { values, wander, days }
+            let daily = Daily::of(&values);
+            Freed { values: values.into_iter().map(|(_, value)| value).collect(), daily, wander, days }
         })
     }
 }
 
-fn free_squares(values: &[Value]) -> (Vec<f64>, f64) {
+/// Values with their days, and their wander.
+fn free_squares(values: &[Value]) -> (Vec<(i64, f64)>, f64) {
     let beyond: f64 = values.iter().map(|one| one.value - one.noise).sum();
     let wander = (beyond / values.len().max(1) as f64).max(0.0);
-    let scaled = values.iter().map(|one| (one.value, one.noise + wander));
-    (scaled.filter(|(_, scale)| *scale > 0.0).map(|(value, scale)| value / scale).collect(), wander)
+    let varied = values.iter().filter(|one| one.noise + wander > 0.0);
+    (varied.map(|one| (one.day, one.value / (one.noise + wander))).collect(), wander)
 }
 
-fn free_differences(values: &[Value]) -> (Vec<f64>, f64) {
+fn free_differences(values: &[Value]) -> (Vec<(i64, f64)>, f64) {
     let n = values.len().max(1) as f64;
     let mean = values.iter().map(|one| one.value).sum::<f64>() / n;
     let variance = values.iter().map(|one| (one.value - mean).powi(2)).sum::<f64>() / n;
@@ -154,7 +161,7 @@ fn free_differences(values: &[Value]) -> (Vec<f64>, f64) {
     let wander = (variance - noise).max(0.0).sqrt();
     let scaled = values.iter().map(|one| {
         let scale = one.noise.hypot(wander);
-        if scale > 0.0 { one.value / scale } else { 0.0 }
+        (one.day, if scale > 0.0 { one.value / scale } else { 0.0 })
     });
     (scaled.collect(), wander)
 }
@@ -211,7 +218,7 @@ impl Past<'_> {
             && let Some(pair) = Pair::on(self.grid, rest, counts, self.means)
         {
             let psi = Psi::of(&pair);
-            values.push(0, window, Value { value: psi.value, noise: psi.noise() });
+            values.push(0, window, psi.value, psi.noise());
         }
         if counts.total().min(rest.total()) < least {
             return;
@@ -222,14 +229,12 @@ impl Past<'_> {
                 _ => Share::of(counts.get(bin), counts.total()),
             };
             if let (Some(before), Some(now)) = (of(rest), of(counts)) {
-                let value = Value { value: now.value() - before.value(), noise: pooled_error(before, now) };
-                values.push(1 + statistic, window, value);
+                values.push(1 + statistic, window, now.value() - before.value(), pooled_error(before, now));
             }
         }
         if let Some(outside) = Outside::of(self.grid, rest, counts) {
             let (before, now) = (outside.chance(), outside.share());
-            let value = Value { value: now.value() - before.value(), noise: pooled_error(before, now) };
-            values.push(4, window, value);
+            values.push(4, window, now.value() - before.value(), pooled_error(before, now));
         }
     }
 }

@@ -2,6 +2,12 @@
 //!
 //! Learned from windows each of which was compared with what it is no part of (METHODS 12, steps 2 to 4). Invariant:
 //! there is no spread of too few windows, and what it says of a rarer level is never less than of a commoner one.
+//!
+//! Windows of one day are alike: a storm lasts for all of it. So the greatest value of each day has a law of its own, and
+//! the greater of the two says what is rare.
+
+use std::collections::BTreeMap;
+use std::f64::consts::{EULER_GAMMA, LN_2};
 
 use crate::stats::peaks_over_threshold::{Pareto, Peaks};
 use crate::stats::{chi_squared, normal};
@@ -18,6 +24,11 @@ const LEAST_PEAKS: usize = 12;
 const MOST_SHAPE: f64 = 0.5;
 /// χ² with more degrees of freedom is the normal law, and its series would take for ever.
 const MOST_DF: f64 = 1e4;
+
+/// Fewer days than this have no law of their own …
+const LEAST_DAYS: usize = 14;
+/// … and days of fewer windows are no clusters.
+const LEAST_A_DAY: f64 = 4.0;
 
 /// The law that a statistic follows by its nature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +54,56 @@ pub struct Spread {
     /// sizes. See [`crate::calibrate`].
     pub wander: f64,
     pub tail: Option<Tail>,
+    pub daily: Option<Daily>,
+}
+
+/// Gumbel's law of the greatest value of a day, fitted by L-moments: `β = λ₂ / ln 2`, `μ = λ₁ − γβ` (Hosking and Wallis,
+/// Regional Frequency Analysis, 1997, table A.2).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Daily {
+    pub location: f64,
+    pub scale: f64,
+    /// Windows of a day.
+    pub windows: f64,
+}
+
+impl Daily {
+    /// Of the values with the day of each, in any order. `None` for few days, or few windows of each.
+    pub fn of(values: &[(i64, f64)]) -> Option<Self> {
+        let mut greatest = BTreeMap::<i64, f64>::new();
+        for (day, value) in values.iter().filter(|(_, value)| value.is_finite()) {
+            greatest.entry(*day).and_modify(|most| *most = most.max(*value)).or_insert(*value);
+        }
+        let windows = values.len() as f64 / greatest.len().max(1) as f64;
+        if greatest.len() < LEAST_DAYS || windows < LEAST_A_DAY {
+            return None;
+        }
+        let mut sorted: Vec<f64> = greatest.into_values().collect();
+        sorted.sort_by(f64::total_cmp);
+        let n = sorted.len() as f64;
+        let mean = sorted.iter().sum::<f64>() / n;
+        let weighted: f64 =
+            sorted.iter().enumerate().map(|(place, value)| value * place as f64 / (n - 1.0)).sum();
+        let scale = (2.0 * weighted / n - mean) / LN_2;
+        Some(Self { location: mean - EULER_GAMMA * scale, scale, windows })
+    }
+
+    /// What the greatest value of a day exceeds as often as one of its windows would exceed it with probability `level`,
+    /// were they independent: both are told of once.
+    fn upper_quantile(&self, level: f64) -> f64 {
+        let of_a_day = -(self.windows * (-level).ln_1p()).exp_m1();
+        self.location - self.scale * (-(-of_a_day).ln_1p()).ln()
+    }
+
+    /// The inverse of [`Daily::upper_quantile`].
+    fn chance(&self, value: f64) -> f64 {
+        if self.scale <= 0.0 {
+            return f64::from(u8::from(value <= self.location));
+        }
+        // 1 − (1 − p)^(1/k) with p = 1 − exp(−e^−z).
+        let rate = (-(value - self.location) / self.scale).exp();
+        -(-rate / self.windows).exp_m1()
+    }
 }
 
 /// What goes beyond the 90 % quantile of the values.
@@ -101,7 +162,13 @@ impl Spread {
             greatest,
             wander: 0.0,
             tail: Tail::of(&finite, shape),
+            daily: None,
         })
+    }
+
+    /// The same, where days have a law of their own.
+    pub fn with_days(self, daily: Option<Daily>) -> Self {
+        Self { daily, ..self }
     }
 
     pub fn sd(&self) -> f64 {
@@ -109,17 +176,18 @@ impl Spread {
     }
 
     /// What a healthy window exceeds with probability `level`: peaks over a threshold; under 300 windows the greater of
-    /// that and the law of the form (METHODS 12(4)).
+    /// that and the law of the form (METHODS 12(4)). Where days have a law of their own, no less than that.
     pub fn upper_quantile(&self, level: f64) -> f64 {
         let by_form = match self.form {
             Form::Squares => self.scaled_chi_squared(level),
             Form::Difference => self.mean + normal::upper_quantile(level) * self.sd(),
         };
-        match self.tail.and_then(|tail| tail.upper_quantile(level)) {
+        let of_windows = match self.tail.and_then(|tail| tail.upper_quantile(level)) {
             Some(peak) if self.windows < MANY_WINDOWS => by_form.max(peak),
             Some(peak) => peak,
             None => by_form,
-        }
+        };
+        self.daily.map_or(of_windows, |daily| of_windows.max(daily.upper_quantile(level)))
     }
 
     /// How likely a healthy window exceeds `value`: the inverse of [`Spread::upper_quantile`].
@@ -129,13 +197,14 @@ impl Spread {
             Form::Difference if self.variance > 0.0 => normal::sf((value - self.mean) / self.sd()),
             Form::Difference => f64::from(u8::from(value <= self.mean)),
         };
-        match self.tail.filter(|tail| value > tail.start) {
+        let of_windows = match self.tail.filter(|tail| value > tail.start) {
             Some(tail) => {
                 let peak = tail.share * tail.law.sf(value - tail.start);
                 if self.windows < MANY_WINDOWS { by_form.max(peak) } else { peak }
             }
             None => by_form,
-        }
+        };
+        self.daily.map_or(of_windows, |daily| of_windows.max(daily.chance(value)))
     }
 
     /// `g·χ²_ν(level)` with `g = v/2m` and `ν = 2m²/v`, so that mean and variance are those observed (METHODS 12(4)).
@@ -218,6 +287,47 @@ mod tests {
         assert_eq!(few.upper_quantile(1e-4), peak.max(few.scaled_chi_squared(1e-4)));
         let many = Spread { windows: 300, ..few };
         assert_eq!(many.upper_quantile(1e-4), peak);
+    }
+
+    #[test]
+    fn days_have_the_law_of_their_greatest_values() {
+        // Gumbel's own quantiles, location 3 and scale 2, each the only value above the others of its day.
+        let greatest = |day: i64| 3.0 - 2.0 * (-((day as f64 + 0.5) / 2_000.0).ln()).ln();
+        let values: Vec<(i64, f64)> = (0..2_000)
+            .flat_map(|day| (0..24).map(move |hour| (day, greatest(day) - f64::from(hour))))
+            .collect();
+        let daily = Daily::of(&values).expect("enough days");
+        assert!((daily.location - 3.0).abs() < 0.02 && (daily.scale - 2.0).abs() < 0.02, "{daily:?}");
+        assert_eq!(daily.windows, 24.0);
+        let level: f64 = 1e-4;
+        let exact = 3.0 - 2.0 * (-(1.0 - level).powi(24).ln()).ln();
+        assert!((daily.upper_quantile(level) - exact).abs() < 0.2, "{} {exact}", daily.upper_quantile(level));
+        assert!((daily.chance(daily.upper_quantile(level)) / level - 1.0).abs() < 1e-6);
+        assert_eq!(Daily::of(&values[..13 * 24]), None);
+    }
+
+    #[test]
+    fn windows_of_a_day_that_go_up_together_are_one_chance_and_not_many() {
+        // Four weeks whose days differ and whose hours do not: 672 windows, and only 28 things that happened.
+        let of_day = exponential(28);
+        let values: Vec<(i64, f64)> =
+            (0..28).flat_map(|day| std::iter::repeat_n((i64::from(day), of_day[day as usize]), 24)).collect();
+        let alone: Vec<f64> = values.iter().map(|(_, value)| *value).collect();
+        let spread = Spread::fitted(Form::Squares, &alone, 672, None).expect("enough");
+        let with_days = spread.with_days(Daily::of(&values));
+        // Once in 150 days of 24 windows.
+        let level = 1.0 / (150.0 * 24.0);
+        assert!(with_days.upper_quantile(level) >= spread.upper_quantile(level));
+        assert!(with_days.upper_quantile(level) > -(1.0_f64 / 150.0).ln(), "{with_days:?}");
+        assert!(with_days.chance(with_days.greatest) >= spread.chance(spread.greatest));
+    }
+
+    #[test]
+    fn days_that_are_all_alike_are_never_beyond_their_value() {
+        let values: Vec<(i64, f64)> = (0..28 * 24).map(|hour| (hour / 24, 0.1)).collect();
+        let daily = Daily::of(&values).expect("enough days");
+        assert!((daily.upper_quantile(1e-6) - 0.1).abs() < 1e-9, "{daily:?}");
+        assert_eq!(Daily { scale: 0.0, ..daily }.chance(1.0), 0.0);
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! Streams of real values: the flights of nine weeks of 2013, whose days are drawn again and again by their weekday.
 //!
-//! A day keeps its weather, its delays and its traffic as they were; that days follow each other in another order makes
-//! them alike, so nothing is wrong with any of them.
+//! Either each row is a flight of the hour's own past, by hour of the week: real values and real waves, and nothing else.
+//! Or days are drawn whole: a day keeps its weather, its delays and its traffic as they were, and an hour holds its few
+//! flights again and again. That days follow each other in another order makes them alike, so nothing is wrong with any.
 
 use std::fs::File;
 use std::path::Path;
@@ -80,25 +81,46 @@ impl Pool {
         self.columns.len()
     }
 
+    /// A model of these columns, each of whose rows is any flight of its hour of the week.
+    pub fn rows(&self, rows: usize) -> Vec<Signal> {
+        let whole = |place: usize| {
+            (0..24).map(move |hour| {
+                (0..WEEKS).flat_map(|week| self.hours[7 * week + place][hour].clone()).collect()
+            })
+        };
+        let hours: Rc<Vec<Vec<usize>>> = Rc::new((0..7).flat_map(whole).collect());
+        let signal = |column: &Rc<Column>| {
+            let (own, hours) = (column.clone(), hours.clone());
+            let draw: Draw =
+                Box::new(move |hour, fault, random| drawn(&own, &hours[hour % 168], rows, fault, random));
+            Signal { name: column.name.clone(), grid: column.grid.clone(), draw }
+        };
+        self.columns.iter().map(signal).collect()
+    }
+
     /// A model of these columns, whose days are drawn for `28 + days` days.
-    pub fn model(&self, rows: usize, days: usize, random: &mut StdRng) -> Vec<Signal> {
-        let drawn: Rc<Vec<usize>> =
+    pub fn days(&self, rows: usize, days: usize, random: &mut StdRng) -> Vec<Signal> {
+        let days: Rc<Vec<usize>> =
             Rc::new((0..28 + days).map(|day| day % 7 + 7 * random.random_range(0..WEEKS)).collect());
         let signal = |column: &Rc<Column>| {
-            let (own, hours, drawn) = (column.clone(), self.hours.clone(), drawn.clone());
+            let (own, hours, days) = (column.clone(), self.hours.clone(), days.clone());
             let draw: Draw = Box::new(move |hour, fault, random| {
-                let flights = &hours[drawn[hour / 24]][hour % 24];
-                if flights.is_empty() {
-                    return Counts::default();
-                }
-                let flight = |_| flights[random.random_range(0..flights.len())];
-                let chosen: Vec<usize> = (0..rows).map(flight).collect();
-                Counts::of(chosen.into_iter().map(|flight| (own.bin(flight, fault, random), 1)))
+                drawn(&own, &hours[days[hour / 24]][hour % 24], rows, fault, random)
             });
             Signal { name: column.name.clone(), grid: column.grid.clone(), draw }
         };
         self.columns.iter().map(signal).collect()
     }
+}
+
+/// So many of these flights, each as likely as any.
+fn drawn(column: &Column, flights: &[usize], rows: usize, fault: Fault, random: &mut StdRng) -> Counts {
+    if flights.is_empty() {
+        return Counts::default();
+    }
+    let flight = |_| flights[random.random_range(0..flights.len())];
+    let chosen: Vec<usize> = (0..rows).map(flight).collect();
+    Counts::of(chosen.into_iter().map(|flight| (column.bin(flight, fault, random), 1)))
 }
 
 impl Column {

@@ -24,7 +24,7 @@ async fn an_incidents_page_says_what_why_where_and_who_was_told() {
     for part in [
         "wind_speed moved at origin = JFK",
         "moves the score from",
-        "km/h where mph was sent",
+        "(mph to km/h, or miles to km?)",
         "origin = JFK",
         "incident opened",
         "PagerDuty told",

@@ -83,6 +83,8 @@ pub struct Outcome {
     /// Runs of windows that were told to be off course while nothing was wrong.
     pub pages: usize,
     pub tickets: usize,
+    /// What the pages said.
+    pub sentences: Vec<String>,
     /// Single windows beyond their limit.
     pub beyond: usize,
     pub windows: usize,
@@ -109,6 +111,7 @@ impl Outcome {
         self.months += other.months;
         self.pages += other.pages;
         self.tickets += other.tickets;
+        self.sentences.extend_from_slice(&other.sentences);
         self.beyond += other.beyond;
         self.windows += other.windows;
         self.found.resize(self.found.len().max(other.found.len()), Found::default());
@@ -250,7 +253,10 @@ impl World<'_> {
             let before = standings.get(&Key::of(evaluation)).map(|standing| standing.verdict);
             let is_new = evaluation.verdict == Verdict::OffCourse && !before.is_some_and(Verdict::is_alarm);
             match evaluation.severity {
-                Severity::Page if is_new => outcome.pages += 1,
+                Severity::Page if is_new => {
+                    outcome.pages += 1;
+                    outcome.sentences.push(evaluation.sentence.clone());
+                }
                 Severity::Ticket if is_new => outcome.tickets += 1,
                 _ => {}
             }

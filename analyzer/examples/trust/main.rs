@@ -90,5 +90,6 @@ fn tell(stream: &str, rows: &str, outcome: &Outcome, began: Moment) {
     });
     cells.push(delay.unwrap_or("–".to_owned()));
     println!("| {} |", cells.join(" | "));
+    outcome.sentences.iter().for_each(|sentence| eprintln!("  {sentence}"));
     eprintln!("{stream}, {rows} rows: {:.0?}", began.elapsed());
 }

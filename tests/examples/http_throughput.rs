@@ -11,18 +11,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
 use collector::Config;
 use domain::contract::Contract;
 use domain::time::Clock;
 use service::Context;
+use tests::bodies::{Bodies, NUMBER};
 use tests::{OwnEngine, eventually, free_port, text};
 
 const FEATURES: usize = 50;
 const EVENTS_A_BODY: usize = 2_000;
 const BODIES: usize = 8;
 
-fn body(seed: usize) -> Bytes {
+fn body(seed: usize) -> Bodies {
     let mut lines = String::new();
     for event in 0..EVENTS_A_BODY {
         let value = |feature: usize| {
@@ -32,13 +32,13 @@ fn body(seed: usize) -> Bytes {
         let features: Vec<String> =
             (0..FEATURES).map(|n| format!("\"feature_{n}\":{:.4}", value(n))).collect();
         lines.push_str(&format!(
-            "{{\"id\":\"{seed}-{event}\",\"model\":\"throughput\",\"features\":{{{},\"country\":\"{}\"}},\
+            "{{\"id\":\"{NUMBER}-{seed}-{event}\",\"model\":\"throughput\",\"features\":{{{},\"country\":\"{}\"}},\
              \"prediction\":{{\"score\":0.5}},\"latency_ms\":12.5}}\n",
             features.join(","),
             ["BR", "DE", "FR"][event % 3]
         ));
     }
-    lines.into()
+    Bodies::of(&lines)
 }
 
 #[tokio::main]
@@ -67,13 +67,13 @@ async fn main() -> anyhow::Result<()> {
     let collector = tokio::spawn(collector::run(config, context, store.clone(), axum::Router::new()));
 
     let url = format!("http://{listen}/v1/predictions");
-    let bodies: Arc<Vec<Bytes>> = Arc::new((0..BODIES).map(body).collect());
+    let bodies: Arc<Vec<Bodies>> = Arc::new((0..BODIES).map(body).collect());
     let client = reqwest::Client::new();
     let post = |n: usize| {
         client
             .post(&url)
             .header("content-type", "application/x-ndjson")
-            .body(bodies[n % BODIES].clone())
+            .body(bodies[n % BODIES].fresh())
             .send()
     };
     eventually("the collector listens", async || post(0).await.is_ok()).await;
@@ -96,7 +96,7 @@ async fn main() -> anyhow::Result<()> {
             let mut n = sender;
             while began.elapsed() < Duration::from_secs(seconds) {
                 let request = client.post(&url).header("content-type", "application/x-ndjson");
-                let answer = request.body(bodies[n % BODIES].clone()).send().await.expect("an answer");
+                let answer = request.body(bodies[n % BODIES].fresh()).send().await.expect("an answer");
                 if answer.status().is_success() {
                     taken.fetch_add(EVENTS_A_BODY as u64, Ordering::Relaxed);
                 } else {
@@ -122,7 +122,7 @@ async fn main() -> anyhow::Result<()> {
     println!("events per second, stored and counted: {:.0}", taken as f64 / took.as_secs_f64());
     println!(
         "JSON: {:.0} MB/s",
-        taken as f64 / EVENTS_A_BODY as f64 * bodies[0].len() as f64 / took.as_secs_f64() / 1e6
+        taken as f64 / EVENTS_A_BODY as f64 * bodies[0].fresh().len() as f64 / took.as_secs_f64() / 1e6
     );
     println!("stored meanwhile: {stored}; told to wait: {}", told_to_wait.load(Ordering::Relaxed));
     println!(

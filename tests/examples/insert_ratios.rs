@@ -18,6 +18,7 @@ use collector::predictions::Predictions;
 use domain::time::Clock;
 use service::Context;
 use sql::Store;
+use tests::bodies::{Bodies, NUMBER};
 use tests::{OwnEngine, client, eventually, free_port, text};
 
 /// Events in a request, and in an insert of ClickHouse's own.
@@ -33,7 +34,7 @@ fn ndjson(features: usize, events: usize) -> String {
         let value = |n: usize| ((event * 2_654_435_761 + n * 40_503) % 1_000_003) as f64 / 997.0;
         let values: Vec<String> = (0..features).map(|n| format!("\"feature_{n}\":{:.4}", value(n))).collect();
         lines.push_str(&format!(
-            "{{\"id\":\"event-{event}\",\"model\":\"ratios\",\"features\":{{{},\"country\":\"{}\"}},\
+            "{{\"id\":\"{NUMBER}-{event}\",\"model\":\"ratios\",\"features\":{{{},\"country\":\"{}\"}},\
              \"prediction\":{{\"score\":0.5}},\"latency_ms\":12.5}}\n",
             values.join(","),
             ["BR", "DE", "FR"][event % 3]
@@ -164,7 +165,7 @@ struct Rates {
 async fn measure(features: usize, seconds: u64, rounds: usize) -> anyhow::Result<Rates> {
     let own = OwnEngine::start().await;
     let store = own.fresh_store().await;
-    let body = Bytes::from(ndjson(features, A_BODY));
+    let bodies = Bodies::of(&ndjson(features, A_BODY));
     let Ready { json, arrow, columns } = ready(&store, &ndjson(features, AN_INSERT)).await?;
     let http = reqwest::Client::new();
     let mut best = Rates::default();
@@ -184,10 +185,10 @@ async fn measure(features: usize, seconds: u64, rounds: usize) -> anyhow::Result
         for counted in [false, true] {
             let collector = Running::start(&store, if counted { 5_000 } else { u64::MAX }).await?;
             let url = collector.url.as_str();
-            eventually("it listens", async || send(&http, url, body.clone()).await.is_some()).await;
+            eventually("it listens", async || send(&http, url, bodies.fresh()).await.is_some()).await;
             if counted {
                 for _ in 0..4 {
-                    send(&http, url, body.clone()).await;
+                    send(&http, url, bodies.fresh()).await;
                 }
                 eventually("every signal has its grid", async || {
                     let grids = "SELECT count() FROM grids FINAL WHERE recounted_at IS NOT NULL";
@@ -195,8 +196,8 @@ async fn measure(features: usize, seconds: u64, rounds: usize) -> anyhow::Result
                 })
                 .await;
             }
-            let (http, body) = (&http, &body);
-            let work = |_| async move { send(http, url, body.clone()).await.expect("an answer") };
+            let (http, bodies) = (&http, &bodies);
+            let work = |_| async move { send(http, url, bodies.fresh()).await.expect("an answer") };
             let rate = rate(seconds, SENDERS, work).await;
             let of = if counted { &mut best.http_counted } else { &mut best.http };
             *of = of.max(rate);

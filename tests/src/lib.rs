@@ -14,6 +14,7 @@
 //! One engine serves all tests of a test binary. It ends with the test process, and the next one removes its files.
 
 mod authority;
+pub mod bodies;
 mod browser;
 pub mod flights;
 mod folder;

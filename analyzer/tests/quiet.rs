@@ -287,5 +287,8 @@ fn a_few_nulls_more_are_told_in_two_minutes() {
         let keep = event[2].1.is_some() || origin > 0;
         set(event, "feature.temp", |value| value.filter(|_| keep));
     });
-    assert!(windows <= 2 && told.iter().any(|said| said.starts_with("temp is missing")), "{windows} {told:?}");
+    assert!(
+        windows <= 2 && told.iter().any(|said| said.starts_with("temp is missing")),
+        "{windows} {told:?}"
+    );
 }

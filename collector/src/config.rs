@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::contract::{Action, Pattern};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use service::Secret;
 use service::http::Bounds;
 pub use service::token::{Quota, Scope, Token};
@@ -18,7 +19,7 @@ use crate::sources::kafka;
 
 /// Checked when it is read: a wrong one cannot exist.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Raw")]
+#[serde(deny_unknown_fields, default, remote = "Self")]
 pub struct Config {
     /// Address and port of the HTTP source. Beyond loopback it needs `tokens`.
     pub listen: String,
@@ -236,51 +237,19 @@ impl Limits {
     }
 }
 
-/// What the file says, before it is checked.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields, default)]
-struct Raw {
-    listen: String,
-    tokens: Vec<Token>,
-    spool_dir: PathBuf,
-    limits: Limits,
-    batch: Batch,
-    grids: Grids,
-    kafka: kafka::Config,
-    privacy: Privacy,
-    payloads: Payloads,
-    gateway: kafka::gateway::Config,
-    duplicates: Duplicates,
+impl<'de> Deserialize<'de> for Config {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // The derived reader, which `remote` keeps apart from this one.
+        let config = Self::deserialize(deserializer)?;
+        config.check().map_err(D::Error::custom)?;
+        Ok(config)
+    }
 }
 
-impl Default for Raw {
-    fn default() -> Self {
-        let Config {
-            listen,
-            tokens,
-            spool_dir,
-            limits,
-            batch,
-            grids,
-            kafka,
-            privacy,
-            payloads,
-            gateway,
-            duplicates,
-        } = Config::default();
-        Self {
-            listen,
-            tokens,
-            spool_dir,
-            limits,
-            batch,
-            grids,
-            kafka,
-            privacy,
-            payloads,
-            gateway,
-            duplicates,
-        }
+impl Serialize for Config {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        // `remote` keeps the derived writer apart as well.
+        Self::serialize(self, serializer)
     }
 }
 
@@ -290,41 +259,6 @@ impl Default for Raw {
 pub struct ConfigError {
     pub key: &'static str,
     pub problem: String,
-}
-
-impl TryFrom<Raw> for Config {
-    type Error = ConfigError;
-
-    fn try_from(raw: Raw) -> Result<Self, ConfigError> {
-        let Raw {
-            listen,
-            tokens,
-            spool_dir,
-            limits,
-            batch,
-            grids,
-            kafka,
-            privacy,
-            payloads,
-            gateway,
-            duplicates,
-        } = raw;
-        let config = Self {
-            listen,
-            tokens,
-            spool_dir,
-            limits,
-            batch,
-            grids,
-            kafka,
-            privacy,
-            payloads,
-            gateway,
-            duplicates,
-        };
-        config.check()?;
-        Ok(config)
-    }
 }
 
 impl Config {

@@ -255,23 +255,7 @@ mod tests {
     use super::*;
 
     fn event(id: &str) -> Prediction {
-        Prediction {
-            id: id.to_owned(),
-            model: Name::from("m"),
-            version: Name::default(),
-            environment: Name::from("production"),
-            timestamp: Instant::EPOCH,
-            received_at: Instant::EPOCH,
-            numbers: Vec::new(),
-            categories: Vec::new(),
-            vectors: Vec::new(),
-            lists: Vec::new(),
-            tags: Vec::new(),
-            error: String::new(),
-            trace_id: String::new(),
-            source: Name::from("test"),
-            marks: None,
-        }
+        Prediction { id: id.to_owned(), ..Prediction::bare() }
     }
 
     fn at(seconds: i64) -> Instant {

@@ -97,6 +97,28 @@ pub struct Prediction {
 }
 
 impl Prediction {
+    /// An event of the model `m` that holds nothing: what tests fill with what they are about.
+    #[cfg(test)]
+    pub(crate) fn bare() -> Self {
+        Self {
+            id: String::new(),
+            model: Name::from("m"),
+            version: Name::default(),
+            environment: Name::from("production"),
+            timestamp: Instant::EPOCH,
+            received_at: Instant::EPOCH,
+            numbers: Vec::new(),
+            categories: Vec::new(),
+            vectors: Vec::new(),
+            lists: Vec::new(),
+            tags: Vec::new(),
+            error: String::new(),
+            trace_id: String::new(),
+            source: Name::from("test"),
+            marks: None,
+        }
+    }
+
     /// The rules of its contract that it breaks.
     pub fn breaches(&self) -> &[Name] {
         self.marks.as_ref().map_or(&[], |marks| &marks.breaches)

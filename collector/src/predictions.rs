@@ -434,20 +434,8 @@ mod tests {
     fn the_memory_of_events_grows_with_what_they_carry() {
         let event = |numbers: usize, id: usize| Prediction {
             id: "x".repeat(id),
-            model: Name::from("m"),
-            version: Name::default(),
-            environment: Name::from("production"),
-            timestamp: Instant::EPOCH,
-            received_at: Instant::EPOCH,
             numbers: (0..numbers).map(|n| (Name::from(format!("n{n}")), 1.0)).collect(),
-            categories: Vec::new(),
-            vectors: Vec::new(),
-            lists: Vec::new(),
-            tags: Vec::new(),
-            error: String::new(),
-            trace_id: String::new(),
-            source: Name::from("test"),
-            marks: None,
+            ..Prediction::bare()
         };
         let bytes = |numbers, id| vec![event(numbers, id); 1_000].iter().collect::<Predictions>().bytes();
         assert!(bytes(0, 0) >= 1_000 * 60, "{}", bytes(0, 0));

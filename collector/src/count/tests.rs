@@ -38,23 +38,7 @@ fn known() -> Known {
 
 fn event(received_s: i64, minute: i64) -> Prediction {
     let received_at = Instant::from_seconds(received_s);
-    Prediction {
-        id: String::new(),
-        model: Name::from("m"),
-        version: Name::default(),
-        environment: Name::from("production"),
-        timestamp: Instant::from_seconds(minute * 60 + 7),
-        received_at,
-        numbers: Vec::new(),
-        categories: Vec::new(),
-        vectors: Vec::new(),
-        lists: Vec::new(),
-        tags: Vec::new(),
-        error: String::new(),
-        trace_id: String::new(),
-        source: Name::from("test"),
-        marks: None,
-    }
+    Prediction { timestamp: Instant::from_seconds(minute * 60 + 7), received_at, ..Prediction::bare() }
 }
 
 /// Counts by (segment, signal, minute of event time, bin).

@@ -139,12 +139,18 @@ pub fn response(outcome: Result<Accepted, Refusal>) -> Response {
 }
 
 pub fn refused(refusal: Refusal) -> Response {
-    let mut response = (refusal.status, Json(ErrorBody { error: refusal.error })).into_response();
+    let (status, retry_after_s) = (refusal.status, refusal.retry_after_s);
+    let response = (status, Json(ErrorBody { error: refusal.error })).into_response();
+    with_headers(response, status, retry_after_s)
+}
+
+/// The same answer with the headers of a refusal: when to come again, and how to say who one is.
+pub fn with_headers(mut response: Response, status: StatusCode, retry_after_s: Option<u64>) -> Response {
     let headers = response.headers_mut();
-    if let Some(seconds) = refusal.retry_after_s {
+    if let Some(seconds) = retry_after_s {
         headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if refusal.status == StatusCode::UNAUTHORIZED {
+    if status == StatusCode::UNAUTHORIZED {
         headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
     }
     response

@@ -1,13 +1,13 @@
 //! Answers as OTLP wants them: in the encoding of the request, with what was not taken.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use opentelemetry_proto::tonic::collector::logs::v1::{ExportLogsPartialSuccess, ExportLogsServiceResponse};
 use prost::Message as _;
 use serde_json::json;
 
 use super::Encoding;
-use crate::sources::http::answer::Refusal;
+use crate::sources::http::answer::{Refusal, with_headers};
 
 /// What became of a request's log records.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -58,15 +58,8 @@ pub fn response(encoding: Encoding, outcome: Result<Taken, Refusal>) -> Response
                 Encoding::Protobuf => status(&refusal.error),
                 Encoding::Json => json!({"message": refusal.error}).to_string().into_bytes(),
             };
-            let mut response = written(encoding, refusal.status, body);
-            let headers = response.headers_mut();
-            if let Some(seconds) = refusal.retry_after_s {
-                headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
-            }
-            if refusal.status == StatusCode::UNAUTHORIZED {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-            }
-            response
+            let response = written(encoding, refusal.status, body);
+            with_headers(response, refusal.status, refusal.retry_after_s)
         }
     }
 }

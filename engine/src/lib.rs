@@ -28,6 +28,7 @@ mod response;
 mod server;
 mod session;
 mod statement;
+mod tokens;
 
 pub use config::EngineConfig;
 pub use error::EngineError;

@@ -23,6 +23,7 @@ use crate::lock;
 use crate::log_file::{self, LogFile};
 use crate::request::{Credentials, quoted};
 use crate::server::Server;
+use crate::tokens;
 
 /// ClickHouse's own log: what failed, and where.
 const TABLES_LOG: &str = "clickhouse.log";
@@ -137,6 +138,8 @@ fn start(options: ServeOptions) -> anyhow::Result<(Booted, TcpListener, tokio::r
     let library = Library::load(&options.library)
         .map_err(|source| EngineError::Load { path: options.library.clone(), source })?;
     let tables = data_dir.join(TABLES_FOLDER);
+    tokens::forget_lost(&tables)
+        .with_context(|| format!("the deduplication logs in \"{}\" cannot be mended", tables.display()))?;
     let mut root = boot(library, &options)
         .with_context(|| format!("the engine did not boot on \"{}\"", tables.display()))?;
     let arguments = connection_arguments(library, &mut root, &options)?;

@@ -46,6 +46,44 @@ async fn what_was_written_is_there_after_a_stop_and_a_start() {
     again.stop().await.expect("a clean stop");
 }
 
+/// A kill between the token and the rows leaves what this test makes by hand.
+#[tokio::test]
+async fn an_insert_whose_rows_were_not_kept_can_be_repeated_under_its_token() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let engine = start(folder.path()).await;
+    let create = "CREATE TABLE t (a UInt64) ENGINE = MergeTree ORDER BY a \
+                  SETTINGS non_replicated_deduplication_window = 100";
+    client_of(&engine).query(create).execute().await.expect("created");
+    let insert = async |engine: &Engine, token: &str| {
+        let statement = client_of(engine).query("INSERT INTO t SELECT number FROM numbers(10)");
+        statement.with_setting("insert_deduplication_token", token).execute().await.expect("inserted");
+    };
+    insert(&engine, "kept").await;
+    insert(&engine, "lost").await;
+    engine.stop().await.expect("a clean stop");
+    let parts = glob(&folder.path().join("clickhouse/store"), "all_2_2_0");
+    assert_eq!(parts.len(), 1, "{parts:?}");
+    std::fs::remove_dir_all(&parts[0]).expect("it is gone");
+
+    let again = start(folder.path()).await;
+    for token in ["kept", "lost", "kept", "lost"] {
+        insert(&again, token).await;
+    }
+    assert_eq!(number(&client_of(&again), "SELECT count() FROM t").await, 20);
+    again.stop().await.expect("a clean stop");
+}
+
+/// The folders of this name in tables' folders.
+fn glob(store: &Path, name: &str) -> Vec<PathBuf> {
+    let below =
+        |path: PathBuf| std::fs::read_dir(path).into_iter().flatten().flatten().map(|entry| entry.path());
+    below(store.to_owned())
+        .flat_map(below)
+        .map(|table| table.join(name))
+        .filter(|part| part.is_dir())
+        .collect()
+}
+
 #[tokio::test]
 async fn time_is_utc_wherever_the_machine_is() {
     let folder = tempfile::tempdir().expect("a folder");

@@ -73,7 +73,14 @@ async fn collectors_store_and_broker_are_killed_at_random_and_every_message_is_t
         assert!(
             since.elapsed() < Duration::from_secs(90),
             "{sent} sent, {kills} kills: {}",
-            text(&store, "SELECT count() FROM predictions").await
+            text(
+                &store,
+                "SELECT (SELECT count() FROM predictions), (SELECT uniqExact(id) FROM predictions), \
+                 (SELECT sum(events) FROM traffic_minutes WHERE segment = ''), \
+                 (SELECT sum(events) FROM traffic_hours WHERE segment = ''), \
+                 (SELECT sum(n) FROM signal_moments WHERE signal = 'feature.day.hour' AND segment = '')"
+            )
+            .await
         );
         tokio::time::sleep(Duration::from_millis(100)).await;
     }

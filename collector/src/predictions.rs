@@ -3,8 +3,12 @@
 //!
 //! Invariant: every column has a row for each event, and every number of a name lies within its dictionary.
 
+mod parts;
+
 use domain::time::Instant;
 
+use self::parts::append_numbers;
+pub use self::parts::{Entries, Lists, Texts};
 use crate::dictionary::Dictionary;
 use crate::event::{Name, Prediction};
 use crate::guard::Marks;
@@ -142,6 +146,24 @@ impl Predictions {
         self.trace_ids.append(&other.trace_ids);
     }
 
+    /// Forgets all events but the first ones. Names that only the others had stay in the dictionaries.
+    pub fn truncate(&mut self, rows: usize) {
+        self.marks.retain(|(row, _)| (*row as usize) < rows);
+        for texts in [&mut self.ids, &mut self.errors, &mut self.trace_ids] {
+            texts.truncate(rows);
+        }
+        for labels in [&mut self.models, &mut self.versions, &mut self.environments, &mut self.sources] {
+            labels.truncate(rows);
+        }
+        self.timestamps.truncate(rows);
+        self.received_at.truncate(rows);
+        self.numbers.truncate(rows, Vec::truncate);
+        self.categories.truncate(rows, Vec::truncate);
+        self.vectors.truncate(rows, |vectors, n| vectors.truncate(n, Vec::truncate));
+        self.lists.truncate(rows, |lists, n| lists.truncate(n, Texts::truncate));
+        self.tags.truncate(rows, Texts::truncate);
+    }
+
     /// Makes room for the events of `others`, so that appending them moves nothing.
     pub fn reserve<'a>(&mut self, others: impl Iterator<Item = &'a Self> + Clone) {
         let sum = |of: fn(&Self) -> usize| others.clone().map(of).sum::<usize>();
@@ -240,161 +262,6 @@ impl<'a> FromIterator<&'a Prediction> for Predictions {
     }
 }
 
-/// A column of texts: row `i` is the bytes `offsets[i]..offsets[i + 1]`.
-#[derive(Clone, Debug)]
-pub struct Texts {
-    pub offsets: Vec<i32>,
-    pub bytes: String,
-}
-
-impl Default for Texts {
-    fn default() -> Self {
-        Self { offsets: vec![0], bytes: String::new() }
-    }
-}
-
-impl Texts {
-    pub fn push(&mut self, text: &str) {
-        self.bytes.push_str(text);
-        self.offsets.push(offset(self.bytes.len()));
-    }
-
-    pub fn get(&self, row: usize) -> &str {
-        &self.bytes[self.offsets[row] as usize..self.offsets[row + 1] as usize]
-    }
-
-    pub fn is_empty_at(&self, row: usize) -> bool {
-        self.offsets[row] == self.offsets[row + 1]
-    }
-
-    fn memory(&self) -> usize {
-        self.bytes.capacity() + 4 * self.offsets.capacity()
-    }
-
-    fn reserve(&mut self, rows: usize, bytes: usize) {
-        self.offsets.reserve(rows);
-        self.bytes.reserve(bytes);
-    }
-
-    fn append(&mut self, other: &Self) {
-        self.bytes.push_str(&other.bytes);
-        append_offsets(&mut self.offsets, &other.offsets);
-    }
-}
-
-/// A map column: the entries of row `i` are `offsets[i]..offsets[i + 1]`.
-#[derive(Clone, Debug)]
-pub struct Entries<V> {
-    pub offsets: Vec<i32>,
-    /// Numbers of names.
-    pub keys: Vec<i32>,
-    pub values: V,
-}
-
-impl<V: Default> Default for Entries<V> {
-    fn default() -> Self {
-        Self { offsets: vec![0], keys: Vec::new(), values: V::default() }
-    }
-}
-
-impl<V> Entries<V> {
-    pub fn end_row(&mut self) {
-        self.offsets.push(offset(self.keys.len()));
-    }
-
-    pub fn range(&self, row: usize) -> std::ops::Range<usize> {
-        self.offsets[row] as usize..self.offsets[row + 1] as usize
-    }
-
-    fn reserve(&mut self, rows: usize, entries: usize) {
-        self.offsets.reserve(rows);
-        self.keys.reserve(entries);
-    }
-
-    fn append(&mut self, other: &Self, keys: Option<&[i32]>, values: impl FnOnce(&mut V, &V)) {
-        append_offsets(&mut self.offsets, &other.offsets);
-        append_numbers(&mut self.keys, &other.keys, keys);
-        values(&mut self.values, &other.values);
-    }
-}
-
-impl<T> Entries<Vec<T>> {
-    pub fn push(&mut self, key: u32, value: T) {
-        self.keys.push(key as i32);
-        self.values.push(value);
-    }
-
-    /// The entries of one row.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = (i32, &T)> {
-        let range = self.range(row);
-        self.keys[range.clone()].iter().copied().zip(&self.values[range])
-    }
-}
-
-/// A column of lists: the items of list `i` are `offsets[i]..offsets[i + 1]`.
-#[derive(Clone, Debug)]
-pub struct Lists<I> {
-    pub offsets: Vec<i32>,
-    pub items: I,
-}
-
-impl<I: Default> Default for Lists<I> {
-    fn default() -> Self {
-        Self { offsets: vec![0], items: I::default() }
-    }
-}
-
-impl<I: Counted> Lists<I> {
-    fn push(&mut self, fill: impl FnOnce(&mut I)) {
-        fill(&mut self.items);
-        self.offsets.push(offset(self.items.count()));
-    }
-
-    fn range(&self, list: usize) -> std::ops::Range<usize> {
-        self.offsets[list] as usize..self.offsets[list + 1] as usize
-    }
-
-    fn append(&mut self, other: &Self, items: impl FnOnce(&mut I, &I)) {
-        items(&mut self.items, &other.items);
-        append_offsets(&mut self.offsets, &other.offsets);
-    }
-}
-
-/// What lists are made of.
-pub trait Counted {
-    fn count(&self) -> usize;
-}
-
-impl Counted for Vec<f32> {
-    fn count(&self) -> usize {
-        self.len()
-    }
-}
-
-impl Counted for Texts {
-    fn count(&self) -> usize {
-        self.offsets.len() - 1
-    }
-}
-
-fn offset(length: usize) -> i32 {
-    i32::try_from(length).expect("a batch is bounded far below 2^31 bytes and entries")
-}
-
-fn append_offsets(to: &mut Vec<i32>, from: &[i32]) {
-    let base = to.last().copied().unwrap_or(0);
-    offset(base as usize + from.last().copied().unwrap_or(0) as usize);
-    to.extend(from.iter().skip(1).map(|end| base + end));
-}
-
-/// Adds numbers of names, each as `here` says, or as it is.
-fn append_numbers(to: &mut Vec<i32>, from: &[i32], here: Option<&[i32]>) {
-    match here {
-        Some(here) => to.extend(from.iter().map(|number| here[*number as usize])),
-        None => to.extend_from_slice(from),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -455,6 +322,18 @@ mod tests {
             let expected: Vec<Prediction> = parts.into_iter().flatten().collect();
             prop_assert_eq!(all.len(), expected.len());
             prop_assert_eq!(all.rows().collect::<Vec<_>>(), expected);
+        }
+
+        #[test]
+        fn what_is_cut_off_leaves_nothing_to_what_is_added_afterwards(
+            events in prop::collection::vec(any_event(), 0..9), kept in 0_usize..9, added in any_event()
+        ) {
+            let kept = kept.min(events.len());
+            let mut columns: Predictions = events.iter().collect();
+            columns.truncate(kept);
+            columns.push(&added);
+            let expected: Vec<Prediction> = events.into_iter().take(kept).chain([added]).collect();
+            prop_assert_eq!(columns.rows().collect::<Vec<_>>(), expected);
         }
     }
 }

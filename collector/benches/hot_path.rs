@@ -55,6 +55,26 @@ fn decoded(body: &[u8], names: &mut Names) -> Predictions {
     events
 }
 
+/// Each line as a message of its own, read into rows that become columns afterwards.
+fn decoded_by_rows(body: &[u8], names: &mut Names) -> Predictions {
+    let mut events = Vec::new();
+    for message in body.trim_ascii().split(|byte| *byte == b'\n') {
+        events.extend(
+            decode::predictions(message, Framing::Json, names, &rules()).expect("good events").events,
+        );
+    }
+    Predictions::from(events)
+}
+
+/// Each line as a message of its own, read into columns at once.
+fn decoded_by_columns(body: &[u8], names: &mut Names) -> Predictions {
+    let mut events = Predictions::default();
+    for message in body.trim_ascii().split(|byte| *byte == b'\n') {
+        decode::predictions_into(message, Framing::Json, names, &rules(), &mut events).expect("good events");
+    }
+    events
+}
+
 /// A grid for each feature and the country; with `watched`, the country is a dimension as well.
 fn known(watched: bool) -> Known {
     let stored = |signal: &str, bins: Bins| StoredGrid {
@@ -85,6 +105,17 @@ fn hot_path(criterion: &mut Criterion) {
     let mut names = Names::default();
     group.bench_function("decode NDJSON", |bencher| {
         bencher.iter_batched(|| (), |()| black_box(decoded(&body, &mut names)), BatchSize::PerIteration);
+    });
+    group.bench_function("decode messages of one event by rows", |bencher| {
+        bencher.iter_batched(
+            || (),
+            |()| black_box(decoded_by_rows(&body, &mut names)),
+            BatchSize::PerIteration,
+        );
+    });
+    group.bench_function("decode messages of one event by columns", |bencher| {
+        let by_columns = |()| black_box(decoded_by_columns(&body, &mut names));
+        bencher.iter_batched(|| (), by_columns, BatchSize::PerIteration);
     });
     let events = decoded(&body, &mut names);
     let nothing = Known::default();

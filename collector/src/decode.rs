@@ -121,7 +121,7 @@ impl Problem {
 /// Reads the predictions of a body into columns; gives what was refused.
 ///
 /// # Errors
-/// Where the body is no list of events. What was read of it before may stand in the columns.
+/// Where the body is no list of events; then the columns are as they were.
 pub fn predictions_into(
     body: &[u8],
     framing: Framing,
@@ -129,14 +129,28 @@ pub fn predictions_into(
     rules: &Rules,
     columns: &mut Predictions,
 ) -> Result<Vec<Refused>, Unreadable> {
+    completed_into(body, framing, names, rules, columns, |_| ())
+}
+
+/// The same where something that came beside the body completes each event.
+pub fn completed_into(
+    body: &[u8],
+    framing: Framing,
+    names: &mut Names,
+    rules: &Rules,
+    columns: &mut Predictions,
+    complete: impl Fn(&mut Prediction),
+) -> Result<Vec<Refused>, Unreadable> {
+    let before = columns.len();
     let read = |text: &[u8]| {
-        let event = read(text, Kind::Prediction, names, |draft| draft.prediction(rules))?;
+        let mut event = read(text, Kind::Prediction, names, |draft| draft.prediction(rules))?;
+        complete(&mut event);
         columns.push(&event);
         names.reuse(event);
         Ok(())
     };
-    let decoded = each(body, framing, rules, read)?;
-    Ok(decoded.refused)
+    let decoded = each(body, framing, rules, read);
+    decoded.map(|decoded| decoded.refused).inspect_err(|_| columns.truncate(before))
 }
 
 /// The same as rows, for what looks at each.

@@ -7,14 +7,15 @@
 use domain::time::Instant;
 
 use super::messages::{Message, Messages};
-use crate::decode::{self, Decoded, Framing, Names, Refused, Rules, Unreadable};
+use crate::decode::{self, Framing, Names, Refused, Rules, Unreadable};
 use crate::event::{Kind, Name, Outcome, Prediction, Rejection};
 use crate::guard::Guards;
+use crate::predictions::Predictions;
 
-/// What a batch of messages holds.
+/// What a batch of messages holds: its events and what had to be refused.
 #[derive(Debug)]
 pub struct Taken<E> {
-    pub events: Vec<E>,
+    pub events: E,
     pub rejections: Vec<Rejection>,
 }
 
@@ -36,55 +37,74 @@ pub fn predictions(
     origin: &Origin,
     names: &mut Names,
     rules: &Rules,
-) -> Taken<Prediction> {
-    each(messages, origin, Kind::Prediction, rules, |message| {
+) -> Taken<Predictions> {
+    let mut events = Predictions::default();
+    let received_at = rules.received_at.to_string();
+    let rejections = each(messages, origin, Kind::Prediction, rules, |message| {
+        let before = events.len();
         // Rows that are stored again have the ids that they had.
-        let place = format!("{}@{}", origin.position(message.offset), rules.received_at);
+        let place = format!("{}@{received_at}", origin.position(message.offset));
         names.make_ids_of(Some(place));
-        let mut decoded = decode::predictions(message.body, Framing::Json, names, rules)?;
-        for event in &mut decoded.events {
-            add_tags(event, message.tags, &rules.guards);
-        }
-        Ok(decoded)
-    })
+        let add_tags = |event: &mut Prediction| add_tags(event, message.tags, &rules.guards);
+        let refused =
+            decode::completed_into(message.body, Framing::Json, names, rules, &mut events, add_tags)?;
+        Ok(Read { accepted: events.len() - before, refused })
+    });
+    Taken { events, rejections }
 }
 
-pub fn outcomes(messages: &Messages, origin: &Origin, names: &mut Names, rules: &Rules) -> Taken<Outcome> {
-    each(messages, origin, Kind::Outcome, rules, |message| {
-        decode::outcomes(message.body, Framing::Json, names, rules)
-    })
+pub fn outcomes(
+    messages: &Messages,
+    origin: &Origin,
+    names: &mut Names,
+    rules: &Rules,
+) -> Taken<Vec<Outcome>> {
+    let mut events = Vec::with_capacity(messages.len());
+    let rejections = each(messages, origin, Kind::Outcome, rules, |message| {
+        let decoded = decode::outcomes(message.body, Framing::Json, names, rules)?;
+        let accepted = decoded.events.len();
+        events.extend(decoded.events);
+        Ok(Read { accepted, refused: decoded.refused })
+    });
+    Taken { events, rejections }
 }
 
-fn each<E>(
+/// What became of one message.
+struct Read {
+    accepted: usize,
+    refused: Vec<Refused>,
+}
+
+/// Has every message read; gives what had to be refused.
+fn each(
     messages: &Messages,
     origin: &Origin,
     kind: Kind,
     rules: &Rules,
-    mut read: impl FnMut(Message<'_>) -> Result<Decoded<E>, Unreadable>,
-) -> Taken<E> {
-    let mut taken = Taken { events: Vec::with_capacity(messages.len()), rejections: Vec::new() };
+    mut read: impl FnMut(Message<'_>) -> Result<Read, Unreadable>,
+) -> Vec<Rejection> {
+    let mut rejections = Vec::new();
     for message in messages.iter() {
         let whole = |reason: String| {
             let payload = rules.guards.kept_payload("", message.body);
             rejection(kind, rules.received_at, origin.position(message.offset), reason, payload)
         };
         if message.body.trim_ascii().is_empty() {
-            taken.rejections.push(whole(EMPTY.to_owned()));
+            rejections.push(whole(EMPTY.to_owned()));
             continue;
         }
         match read(message) {
-            Ok(Decoded { events, refused }) => {
-                let alone = events.len() + refused.len() == 1;
-                taken.events.extend(events);
-                taken.rejections.extend(refused.iter().map(|refused| Rejection {
+            Ok(Read { accepted, refused }) => {
+                let alone = accepted + refused.len() == 1;
+                rejections.extend(refused.iter().map(|refused| Rejection {
                     position: position_of(refused, origin, message.offset, alone),
                     ..refused.rejection(kind, rules)
                 }));
             }
-            Err(unreadable) => taken.rejections.push(whole(unreadable.to_string())),
+            Err(unreadable) => rejections.push(whole(unreadable.to_string())),
         }
     }
-    taken
+    rejections
 }
 
 /// What is said of a tombstone, or of a message of nothing but spaces.
@@ -142,7 +162,7 @@ mod tests {
         }
     }
 
-    fn taken(bodies: &[&str]) -> Taken<Prediction> {
+    fn taken(bodies: &[&str]) -> Taken<Predictions> {
         let mut messages = Messages::default();
         for (offset, body) in bodies.iter().enumerate() {
             let tags = vec![(Name::from("region"), "eu".to_owned())];
@@ -173,10 +193,20 @@ mod tests {
     }
 
     #[test]
+    fn a_message_that_is_unreadable_in_its_midst_leaves_nothing_of_its_beginning() {
+        let (cut, more) = (format!("[{GOOD},{GOOD},"), format!("[{GOOD}] {GOOD}"));
+        let other = GOOD.replace("\"1\"", "\"2\"");
+        let taken = taken(&[GOOD, &cut, &other, &more, &other]);
+        let ids: Vec<String> = taken.events.rows().map(|event| event.id).collect();
+        assert_eq!(ids, ["1", "2", "2"]);
+        let found: Vec<&str> = taken.rejections.iter().map(|rejection| rejection.position.as_str()).collect();
+        assert_eq!(found, ["p-3-101", "p-3-103"]);
+    }
+
+    #[test]
     fn events_that_state_no_id_get_the_same_one_again() {
         let body = r#"[{"model":"m","features":{"x":1}},{"model":"m","features":{"x":1}}]"#;
-        let ids =
-            || -> Vec<String> { taken(&[body, body]).events.into_iter().map(|event| event.id).collect() };
+        let ids = || -> Vec<String> { taken(&[body, body]).events.rows().map(|event| event.id).collect() };
         assert_eq!(ids(), ids());
         let different: std::collections::BTreeSet<String> = ids().into_iter().collect();
         assert_eq!(different.len(), 4);
@@ -186,7 +216,7 @@ mod tests {
     fn headers_become_tags_unless_the_event_has_one_of_that_name() {
         let own = r#"{"model":"m","features":{"x":1},"tags":{"region":"us"}}"#;
         let tags: Vec<String> =
-            taken(&[GOOD, own]).events.iter().map(|event| event.tags[0].1.clone()).collect();
+            taken(&[GOOD, own]).events.rows().map(|event| event.tags[0].1.clone()).collect();
         assert_eq!(tags, ["eu", "us"]);
     }
 }

@@ -29,8 +29,9 @@ use super::topic_id::{Unknown, topic_id};
 use super::{SOURCE, blocking};
 use crate::batch::Span;
 use crate::decode::{Names, Rules};
-use crate::event::{Name, Prediction, Rejection};
+use crate::event::{Name, Rejection};
 use crate::intake::{Intake, IntakeError};
+use crate::predictions::Predictions;
 
 /// How long brokers may take to answer a question.
 const ASK: Duration = Duration::from_secs(10);
@@ -394,10 +395,11 @@ async fn decoded<E: Send + 'static>(
 }
 
 /// The stretches of time that events cover, by model.
-fn spans(events: &[Prediction]) -> Vec<Span> {
-    let mut by_model: BTreeMap<&str, Vec<(Instant, Instant)>> = BTreeMap::new();
-    for event in events {
-        by_model.entry(&event.model).or_default().push((event.timestamp, event.received_at));
+fn spans(events: &Predictions) -> Vec<Span> {
+    let mut by_model: BTreeMap<i32, Vec<(Instant, Instant)>> = BTreeMap::new();
+    for (row, model) in events.models.iter().enumerate() {
+        by_model.entry(*model).or_default().push((events.timestamps[row], events.received_at[row]));
     }
-    by_model.into_iter().map(|(model, events)| Span::of(model, events.into_iter())).collect()
+    let model = |number: i32| events.labels.name(number as u32);
+    by_model.into_iter().map(|(number, events)| Span::of(model(number), events.into_iter())).collect()
 }

@@ -10,11 +10,12 @@ use std::time::{Duration, Instant as Moment};
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
 use bytes::Bytes;
-use domain::time::Clock;
+use domain::time::{Clock, MINUTE};
 use service::backoff::Backoff;
 use sql::Store;
 use sql::grid_making::Identity;
 use sql::intake::Door;
+use sql::late_stretches::LateStretch;
 use tokio_util::sync::CancellationToken;
 
 use crate::batch::{self, Counted, Span, Summary};
@@ -24,7 +25,7 @@ use crate::event::{Outcome, Prediction, Rejection};
 use crate::guard::{GuardBook, Settings};
 use crate::health::StoreHealth;
 use crate::known::Grids;
-use crate::maker::{Late, Pending};
+use crate::maker::Pending;
 use crate::metrics::Metrics;
 use crate::predictions::Predictions;
 use crate::spool::{Entry, Spool};
@@ -73,7 +74,6 @@ pub struct Intake {
     guards: GuardBook,
     duplicates: Duplicates,
     pending: Pending,
-    late: Late,
     clock: Clock,
     settle: Duration,
 }
@@ -92,7 +92,6 @@ impl Intake {
             guards: GuardBook::new(context.contracts.clone(), Settings::default()),
             duplicates: Duplicates::new(config::Duplicates { window_s: 0, ..Default::default() }),
             pending: Pending::of_at_most(config::Grids::default().waiting_signals),
-            late: Late::default(),
             clock: context.clock.clone(),
             settle: config::Grids::default().settle(),
         }
@@ -146,11 +145,6 @@ impl Intake {
         &self.pending
     }
 
-    /// What came so late that it is to be counted again.
-    pub fn late(&self) -> &Late {
-        &self.late
-    }
-
     /// Stores predictions with their counts. Repeated with the same events and token it changes nothing more.
     #[tracing::instrument(skip_all, fields(token))]
     pub async fn insert(&self, events: impl Into<Predictions>, token: &str) -> Result<(), IntakeError> {
@@ -164,8 +158,8 @@ impl Intake {
             Ok::<_, IntakeError>((serialised(batch)?, streams, uncounted))
         })
         .await?;
-        self.insert_stream(Door::Intake, stream, token, n).await?;
         let spans: Vec<Span> = streams.iter().map(|stream| stream.span.clone()).collect();
+        self.insert_stream(Door::Intake, stream, token, n, &spans).await?;
         for Summary { span, ungridded, skew, breaches } in streams {
             self.metrics.skew(&span.model, skew);
             for (rule, n) in breaches {
@@ -178,7 +172,7 @@ impl Intake {
         for ((model, signal), sample) in uncounted {
             self.pending.add_sample(&model, &signal, sample);
         }
-        self.look_for_late(spans).await
+        Ok(())
     }
 
     /// Stores those predictions that did not come before, and says of the others in `rejected_events` that they did.
@@ -270,29 +264,45 @@ impl Intake {
         Ok(())
     }
 
-    /// Has what came so late counted again by grids that may have been counted back before it was there.
-    async fn look_for_late(&self, spans: Vec<Span>) -> Result<(), IntakeError> {
+    /// Notes what was stored so late that grids may have been counted back before it was there, or that somebody may have
+    /// corrected counts while only a part of it was.
+    async fn note_late(&self, spans: &[Span]) -> Result<(), IntakeError> {
         let now = self.clock.now();
         let half = self.settle / 2;
-        let late: Vec<Span> =
-            spans.into_iter().filter(|span| now.since(span.first_received_at) >= half).collect();
+        let late: Vec<&Span> =
+            spans.iter().filter(|span| now.since(span.first_received_at) >= half).collect();
         if late.is_empty() {
             return Ok(());
         }
         let known = self.patiently(|| self.grids.fresh_for(now)).await?;
+        let mut noted = Vec::new();
         for span in late {
-            let missed = known.model(&span.model).changes.iter().any(|holds_from| {
-                *holds_from > span.first_received_at && now >= holds_from.saturating_add(half)
-            });
-            if missed {
-                tracing::info!(
-                    model = span.model,
-                    "a late batch is counted again by grids that came meanwhile"
-                );
-                self.late.add(span.model, span.interval, now);
+            let Span { model, interval, first_received_at } = span;
+            let missed =
+                known.model(model).changes.iter().any(|holds_from| {
+                    *holds_from > *first_received_at && now >= holds_from.saturating_add(half)
+                });
+            let may_be_corrected = || self.store.may_be_corrected(model, *interval, *first_received_at);
+            if missed || self.patiently(may_be_corrected).await? {
+                tracing::info!(model, "a batch came late; its stretch is compared with the raw events");
+                noted.push(span.clone());
             }
         }
-        Ok(())
+        self.have_compared(noted).await
+    }
+
+    /// Has counts of these stretches compared with the raw events, and corrected where they differ.
+    pub async fn have_compared(&self, spans: Vec<Span>) -> Result<(), IntakeError> {
+        let noted_at = self.clock.now();
+        let stretches: Vec<LateStretch> = spans
+            .into_iter()
+            .map(|Span { model, interval, .. }| LateStretch {
+                model,
+                interval: interval.widened_to(MINUTE),
+                noted_at,
+            })
+            .collect();
+        self.patiently(|| self.store.note_late_stretches(&stretches)).await
     }
 
     pub async fn insert_outcomes(&self, outcomes: Vec<Outcome>, token: &str) -> Result<(), IntakeError> {
@@ -301,7 +311,7 @@ impl Intake {
         }
         let n = outcomes.len();
         let stream = off_the_runtime(move || serialised(batch::outcomes(&outcomes)?)).await?;
-        self.insert_stream(Door::Outcomes, stream, token, n).await
+        self.insert_stream(Door::Outcomes, stream, token, n, &[]).await
     }
 
     pub async fn insert_rejections(
@@ -313,7 +323,7 @@ impl Intake {
             return Ok(());
         }
         let stream = serialised(batch::rejections(&rejections)?)?;
-        self.insert_stream(Door::RejectedEvents, stream, token, rejections.len()).await
+        self.insert_stream(Door::RejectedEvents, stream, token, rejections.len(), &[]).await
     }
 
     /// Finishes what an earlier process left behind.
@@ -324,8 +334,7 @@ impl Intake {
                 Door::Intake => batch::spans(&stream)?,
                 Door::Outcomes | Door::RejectedEvents => Vec::new(),
             };
-            self.insert_kept(&entry, stream).await?;
-            self.look_for_late(spans).await?;
+            self.insert_kept(&entry, stream, &spans).await?;
         }
         Ok(())
     }
@@ -336,26 +345,36 @@ impl Intake {
         stream: Bytes,
         token: &str,
         rows: usize,
+        spans: &[Span],
     ) -> Result<(), IntakeError> {
         let began = Moment::now();
         let bytes = stream.len();
         let outcome = match &self.spool {
             Some(spool) => {
                 let entry = spool.keep(door, token, stream.clone()).await?;
-                self.insert_kept(&entry, stream).await
+                self.insert_kept(&entry, stream, spans).await
             }
             None => self.patiently(|| self.store.insert_batch(door, stream.clone(), token)).await,
         };
         self.metrics.inserted(door, rows, bytes, began.elapsed(), outcome.is_ok());
-        outcome
+        outcome?;
+        // Whoever can repeat the batch does so where this fails, and it is noted then.
+        if self.spool.is_none() { self.note_late(spans).await } else { Ok(()) }
     }
 
     /// Inserts a batch that lies in the spool, and clears it away unless its fate is open.
-    async fn insert_kept(&self, entry: &Entry, stream: Bytes) -> Result<(), IntakeError> {
+    async fn insert_kept(&self, entry: &Entry, stream: Bytes, spans: &[Span]) -> Result<(), IntakeError> {
         let attempt = || self.store.insert_batch(entry.door, stream.clone(), &entry.token);
         let outcome = self.patiently(attempt).await;
         let cleared = match &outcome {
-            Ok(()) => entry.remove(),
+            // It lies in the spool until it is noted: whoever finishes it after a crash notes it again.
+            Ok(()) => match self.note_late(spans).await {
+                Ok(()) => entry.remove(),
+                Err(error) => {
+                    tracing::warn!(%error, token = entry.token, "a late batch stays in the spool until the next start");
+                    Ok(())
+                }
+            },
             // It would be refused again: out of the way, for a person to look at.
             Err(IntakeError::Refused(error)) => {
                 tracing::error!(%error, token = entry.token, table = entry.door.name(), "the store refuses a batch; it is kept in the spool's folder \"refused\"");

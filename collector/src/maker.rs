@@ -20,7 +20,7 @@ use sql::Store;
 use sql::grids::StoredGrid;
 use tokio_util::sync::CancellationToken;
 
-pub use self::late::Late;
+use self::late::Looks;
 use self::pending::Due;
 pub use self::pending::Pending;
 use crate::config;
@@ -40,7 +40,6 @@ pub struct Maker {
     clock: Clock,
     contracts: Contracts,
     pending: Pending,
-    late: Late,
     metrics: Arc<Metrics>,
 }
 
@@ -60,7 +59,6 @@ impl Maker {
             clock: context.clock.clone(),
             contracts: context.contracts.clone(),
             pending: intake.pending().clone(),
-            late: intake.late().clone(),
             metrics: intake.metrics().clone(),
         }
     }
@@ -90,12 +88,13 @@ impl Maker {
     }
 
     async fn keep_counting(&self, stopper: &CancellationToken) {
+        let mut looks = Looks::default();
         let mut tick = tokio::time::interval(Duration::from_millis(self.config.refresh_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stopper.run_until_cancelled(tick.tick()).await.is_some() {
             let work = async {
                 self.count_what_came_before().await?;
-                self.correct_late().await
+                self.correct_late(&mut looks).await
             };
             if let Some(Err(error)) = stopper.run_until_cancelled(work).await {
                 tracing::warn!(error = %error, "events before a grid cannot be counted now; tried again soon");

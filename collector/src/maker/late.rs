@@ -1,9 +1,16 @@
-//! Stretches of events that came when grids had been counted back already, such as the spool of a collector that was
+//! Stretches of events that were stored when grids had been counted back already, such as the spool of a collector that was
 //! down for an hour: compared with the raw events once nobody writes to them, and corrected.
+//!
+//! Invariant: a stretch is settled by a comparison that finds nothing, a settling time after the last event and the last
+//! correction. A correction that was computed while an insert was half visible is therefore taken back by the next one; and
+//! because notes are in the store, by whoever lives then. Several collectors may be at it: each waits for a random while, and
+//! whoever was second finds nothing left to correct.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::time::{DAY, Instant, Interval, MINUTE};
+use sql::late_stretches::LateStretch;
 use sql::recount::{Stretch, Watched};
 
 use super::Maker;
@@ -13,93 +20,153 @@ use crate::known::ModelGrids;
 /// After so many settling times a stretch that is still written to is corrected all the same.
 const PATIENCE: u32 = 30;
 
-/// Shared by those who store events and the maker.
-#[derive(Clone, Debug, Default)]
-pub struct Late(Arc<Mutex<Vec<Stray>>>);
-
+/// Notes that touch each other, as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Stray {
     model: String,
     interval: Interval,
-    since: Instant,
+    last_noted_at: Instant,
+    notes: Vec<LateStretch>,
 }
 
-impl Late {
-    pub fn add(&self, model: String, interval: Interval, since: Instant) {
-        let stray = Stray { model, interval: interval.widened_to(MINUTE), since };
-        let mut strays = self.lock();
-        // Neighbouring batches of one model become one stretch.
-        match strays.iter_mut().find(|known| known.model == stray.model && known.touches(stray.interval)) {
-            Some(known) => {
-                let (start, end) = (known.interval.start, known.interval.end);
-                known.interval = Interval::new(start.min(stray.interval.start), end.max(stray.interval.end));
+/// When a collector looks at late stretches again.
+#[derive(Debug, Default)]
+pub(super) struct Looks {
+    next: Instant,
+    by_model: BTreeMap<String, Instant>,
+}
+
+impl Looks {
+    /// Whether it is time for a model's stretches; a while after they were first seen, so that collectors take turns.
+    fn is_time(&mut self, model: &str, now: Instant, settle: Duration) -> bool {
+        match self.by_model.get(model) {
+            Some(at) => now >= *at,
+            None => {
+                self.put_off(model, now, settle / 2);
+                false
             }
-            None => strays.push(stray),
         }
     }
 
-    fn all(&self) -> Vec<Stray> {
-        self.lock().clone()
+    fn put_off(&mut self, model: &str, now: Instant, at_most: Duration) {
+        let most = u64::try_from(at_most.as_millis()).unwrap_or(u64::MAX);
+        let wait = Duration::from_millis(rand::random_range(0..=most));
+        self.by_model.insert(model.to_owned(), now.saturating_add(wait));
     }
 
-    fn remove(&self, done: &Stray) {
-        self.lock().retain(|stray| stray != done);
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Stray>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Stray {
-    fn touches(&self, other: Interval) -> bool {
-        self.interval.start <= other.end && other.start <= self.interval.end
+    fn keep_only(&mut self, strays: &[Stray]) {
+        self.by_model.retain(|model, _| strays.iter().any(|stray| stray.model == *model));
     }
 }
 
 impl Maker {
     /// Corrects what came late, where it has settled.
-    pub(super) async fn correct_late(&self) -> Result<(), sql::Error> {
-        for stray in self.late.all() {
-            if self.is_counts_only(&stray.model) {
-                self.late.remove(&stray);
-                continue;
-            }
+    pub(super) async fn correct_late(&self, looks: &mut Looks) -> Result<(), sql::Error> {
+        let (now, settle) = (self.clock.now(), self.config.settle());
+        if now < looks.next {
+            return Ok(());
+        }
+        looks.next = now.saturating_add(settle / 8);
+        let strays = together(self.store.late_stretches().await?);
+        looks.keep_only(&strays);
+        for stray in strays {
             let now = self.clock.now();
-            let settle = self.config.settle();
-            let lately = Interval::new(now.saturating_sub(settle), now.saturating_add(MINUTE));
-            let is_quiet = now >= stray.since.saturating_add(settle)
-                && self.store.minutes_moving(&stray.model, stray.interval, lately).await?.is_empty();
-            if !is_quiet && now < stray.since.saturating_add(settle * PATIENCE) {
+            if !looks.is_time(&stray.model, now, settle) || !self.is_ripe(&stray, now).await? {
                 continue;
             }
-            if !self.store.hours_expired(&stray.model, stray.interval, self.kept_since(now)).await?.is_empty()
-            {
-                tracing::warn!(
-                    model = stray.model, stretch = %stray.interval,
-                    "late events lie in hours whose minutes or raw events have expired; their counts stay as they are"
-                );
-                self.late.remove(&stray);
-                continue;
+            if self.correct(&stray, now).await? {
+                tracing::info!(model = stray.model, stretch = %stray.interval, "counted late events again");
+                looks.put_off(&stray.model, now.saturating_add(settle), settle);
+            } else {
+                self.store.settle_late_stretches(&stray.notes, self.clock.now()).await?;
             }
-            let known = self.grids.fresh_for(now).await?.model(&stray.model);
-            let stretch = compared(&stray, &known);
-            self.store.reload_grid_dictionaries().await?;
-            self.store.correct_counts(&stretch).await?;
-            self.store.correct_moments(&stretch).await?;
-            self.store.correct_traffic(&stretch).await?;
-            tracing::info!(model = stray.model, stretch = %stray.interval, "counted late events again");
-            self.late.remove(&stray);
         }
         Ok(())
     }
-}
 
-impl Maker {
+    /// Whether nobody writes to the stretch any more, so that it can be compared.
+    async fn is_ripe(&self, stray: &Stray, now: Instant) -> Result<bool, sql::Error> {
+        let settle = self.config.settle();
+        let known = self.grids.fresh_for(now).await?.model(&stray.model);
+        let is_counting_back = |stored: &sql::grids::StoredGrid| {
+            stored.recounted_at.is_none()
+                && stored.grid.holds_from <= now
+                && !self.is_counts_only(&stray.model)
+        };
+        // What counts back at this moment may have read the events or not.
+        if now < stray.last_noted_at.saturating_add(settle)
+            || known.by_signal.values().any(|stored| is_counting_back(stored))
+        {
+            return Ok(false);
+        }
+        let lately = Interval::new(now.saturating_sub(settle), now.saturating_add(MINUTE));
+        Ok(now >= stray.last_noted_at.saturating_add(settle * PATIENCE)
+            || self.store.minutes_moving(&stray.model, stray.interval, lately).await?.is_empty())
+    }
+
+    /// Compares a stretch with the raw events; corrects it where they differ, which it says.
+    async fn correct(&self, stray: &Stray, now: Instant) -> Result<bool, sql::Error> {
+        if self.is_counts_only(&stray.model) {
+            return Ok(false);
+        }
+        if !self.store.hours_expired(&stray.model, stray.interval, self.kept_since(now)).await?.is_empty() {
+            tracing::warn!(
+                model = stray.model, stretch = %stray.interval,
+                "late events lie in hours whose minutes or raw events have expired; their counts stay as they are"
+            );
+            return Ok(false);
+        }
+        let known = self.grids.fresh_for(now).await?.model(&stray.model);
+        let stretch = compared(stray, &known);
+        self.store.reload_grid_dictionaries().await?;
+        let counts = !self.store.count_differences(&stretch).await?.is_empty();
+        let moments = self.store.moment_differences(&stretch).await? > 0;
+        let traffic = self.store.traffic_differences(&stretch).await? > 0;
+        if !(counts || moments || traffic) {
+            return Ok(false);
+        }
+        // First the note that what is corrected now is to be looked at again.
+        let again =
+            LateStretch { model: stray.model.clone(), interval: stray.interval, noted_at: self.clock.now() };
+        self.store.note_late_stretches(&[again]).await?;
+        if counts {
+            self.store.correct_counts(&stretch).await?;
+        }
+        if moments {
+            self.store.correct_moments(&stretch).await?;
+        }
+        if traffic {
+            self.store.correct_traffic(&stretch).await?;
+        }
+        Ok(true)
+    }
+
     /// Raw events that were received before this may have expired.
     fn kept_since(&self, now: Instant) -> Instant {
         now.saturating_sub(DAY * self.store.config().retention.events_days.saturating_sub(1))
     }
+}
+
+/// Neighbouring notes of one model become one stretch; they come by model and start.
+fn together(notes: Vec<LateStretch>) -> Vec<Stray> {
+    let mut strays: Vec<Stray> = Vec::new();
+    for note in notes {
+        match strays.last_mut() {
+            Some(stray) if stray.model == note.model && note.interval.start <= stray.interval.end => {
+                let end = stray.interval.end.max(note.interval.end);
+                stray.interval = Interval::new(stray.interval.start, end);
+                stray.last_noted_at = stray.last_noted_at.max(note.noted_at);
+                stray.notes.push(note);
+            }
+            _ => strays.push(Stray {
+                model: note.model.clone(),
+                interval: note.interval,
+                last_noted_at: note.noted_at,
+                notes: vec![note],
+            }),
+        }
+    }
+    strays
 }
 
 /// Only grids that were counted back: the others will count the stretch when they are.
@@ -136,15 +203,35 @@ mod tests {
     }
 
     #[test]
-    fn neighbouring_stretches_of_a_model_become_one() {
-        let late = Late::default();
-        late.add("a".to_owned(), minutes(1, 3), Instant::EPOCH);
-        late.add("a".to_owned(), minutes(3, 5), Instant::EPOCH);
-        late.add("b".to_owned(), minutes(2, 4), Instant::EPOCH);
-        late.add("a".to_owned(), minutes(9, 10), Instant::EPOCH);
-        let found: Vec<(String, Interval)> =
-            late.all().into_iter().map(|stray| (stray.model, stray.interval)).collect();
-        let expected = [("a", minutes(1, 5)), ("b", minutes(2, 4)), ("a", minutes(9, 10))];
-        assert_eq!(found, expected.map(|(model, interval)| (model.to_owned(), interval)));
+    fn neighbouring_notes_of_a_model_become_one_stretch_that_is_as_young_as_its_youngest() {
+        let note = |model: &str, interval, noted_at| LateStretch {
+            model: model.to_owned(),
+            interval,
+            noted_at: Instant::from_seconds(noted_at),
+        };
+        let notes = vec![
+            note("a", minutes(1, 3), 70),
+            note("a", minutes(2, 3), 90),
+            note("a", minutes(3, 5), 80),
+            note("a", minutes(9, 10), 60),
+            note("b", minutes(2, 4), 50),
+        ];
+        let found: Vec<_> = together(notes)
+            .into_iter()
+            .map(|stray| (stray.model, stray.interval, stray.last_noted_at.seconds(), stray.notes.len()))
+            .collect();
+        let expected =
+            [("a", minutes(1, 5), 90, 3), ("a", minutes(9, 10), 60, 1), ("b", minutes(2, 4), 50, 1)];
+        assert_eq!(found, expected.map(|(model, interval, at, n)| (model.to_owned(), interval, at, n)));
+    }
+
+    #[test]
+    fn a_collector_waits_a_while_before_it_takes_its_turn() {
+        let (mut looks, settle) = (Looks::default(), Duration::from_secs(10));
+        let start = Instant::from_seconds(1_000);
+        assert!(!looks.is_time("m", start, settle));
+        assert!(looks.is_time("m", start.saturating_add(settle / 2), settle));
+        looks.put_off("m", start.saturating_add(settle), Duration::ZERO);
+        assert!(!looks.is_time("m", start.saturating_add(settle / 2), settle));
     }
 }

@@ -9,12 +9,13 @@ use collector::known::Known;
 use domain::contract::{Contract, LatencyObjective, Objectives};
 use domain::grid::{Bin, Bins, Edges, Grid, Levels};
 use domain::signal::{TAG, segment};
-use domain::time::Clock;
+use domain::time::{Clock, DAY, Instant, Interval};
 use serde::Deserialize;
 use sql::Store;
 use sql::grids::{StoredGrid, in_force};
+use sql::late_stretches::LateStretch;
 use tempfile::TempDir;
-use tests::{eventually, fresh_store, text};
+use tests::{client, eventually, fresh_store, text};
 
 use crate::running::{Running, events};
 
@@ -253,6 +254,50 @@ async fn a_batch_that_was_finished_late_is_counted_by_the_grids_that_came_meanwh
     .await;
     collector.stop().await;
     again.stop().await;
+}
+
+/// A correction may be computed while a batch is half visible, by two collectors at once, or by one that dies then. The
+/// note that it leaves has whoever lives compare the stretch until it agrees.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_stretch_that_was_noted_and_left_by_the_dead_is_compared_until_it_agrees() {
+    let store = fresh_store().await;
+    let collector = Running::start_with(&store, quick(), contracts()).await;
+    assert_eq!(collector.predictions(&events("m", 0..1_000)).await.status, 200);
+    eventually("every grid is counted back", async || {
+        let grids = in_force(store.grids(Some("m")).await.expect("grids"));
+        grids.len() == 6 && grids.iter().all(|stored| stored.recounted_at.is_some())
+    })
+    .await;
+    collector.stop().await;
+    let grids = in_force(store.grids(Some("m")).await.expect("grids"));
+    let right = expected(&store, &grids).await;
+    assert_eq!(counted(&store, "signal_minutes", "minute").await, right);
+    // Wrong in both ways: traffic that nobody sent, and counts that are lacking.
+    for wrong in [
+        "INSERT INTO traffic_minutes SELECT * REPLACE (toInt64(7) AS events) FROM traffic_minutes LIMIT 1",
+        "INSERT INTO signal_minutes SELECT * REPLACE (-n AS n) FROM signal_minutes WHERE signal = 'feature.amount'",
+    ] {
+        client(&store).query(wrong).execute().await.expect("inserted");
+    }
+    let day = Interval::new(Instant::EPOCH, Clock::System.now().saturating_add(DAY));
+    let noted_at = Clock::System.now().saturating_sub(Duration::from_secs(1));
+    let note = LateStretch { model: "m".to_owned(), interval: day, noted_at };
+    store.note_late_stretches(&[note]).await.expect("noted");
+
+    let one = Running::start_with(&store, quick(), contracts()).await;
+    let two = Running::start_with(&store, quick(), contracts()).await;
+    eventually("the note is settled", async || store.late_stretches().await.expect("notes").is_empty()).await;
+    for (table, time) in [("signal_minutes", "minute"), ("signal_hours", "toStartOfHour(hour)")] {
+        let cells: i64 = counted(&store, table, time).await.values().sum();
+        assert_eq!(cells, right.values().sum::<i64>(), "{table}");
+    }
+    assert_eq!(counted(&store, "signal_minutes", "minute").await, right);
+    for table in ["traffic_minutes", "traffic_hours"] {
+        let sum = format!("SELECT sum(events) FROM {table} WHERE segment = ''");
+        assert_eq!(text(&store, &sum).await, "1000", "{table}");
+    }
+    one.stop().await;
+    two.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

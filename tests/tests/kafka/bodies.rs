@@ -75,7 +75,7 @@ async fn headers_are_kept_as_tags_where_asked() {
     let mut config = world.config();
     config.kafka.headers = vec!["region".to_owned()];
     let collector = world.collector_with(config).await;
-    world.stored(1).await;
+    world.at_least(1).await;
     assert_eq!(text(&world.store, "SELECT toString(tags) FROM predictions").await, "{'region':'eu-west'}");
     collector.stop().await;
 }
@@ -188,7 +188,7 @@ async fn no_byte_of_a_redacted_value_of_a_message_or_its_headers_reaches_a_table
     let control = json!({"id": "xq7wcontrol", "model": "open", "features": {"amount": 1}}).to_string();
     world.broker.produce(&world.topic, 0, &[control]).await;
     let collector = Running::start_with(&world.store, config, contracts).await;
-    world.stored(22).await;
+    world.at_least(22).await;
     collector.stop().await;
     assert_eq!(text(&world.store, "SELECT count() FROM rejected_events").await, "3");
     assert_eq!(tables_with(&world.store, MARKER).await, [] as [&str; 0]);

@@ -4,10 +4,10 @@
 
 use std::time::{Duration, Instant};
 
-use tests::{Broker, Doors, OwnEngine, Process, eventually, text};
+use tests::{Broker, Doors, OwnEngine, Process, eventually};
 
 use crate::process::Settings;
-use crate::world::{Load, World, holds_exactly};
+use crate::world::{Load, World, holds_exactly, wait_for_stored};
 
 const TOPIC: &str = "faults";
 const PARTITIONS: i32 = 4;
@@ -59,31 +59,7 @@ async fn collectors_store_and_broker_are_killed_at_random_and_every_message_is_t
         kills += 1;
     }
     let sent = load.stop().await;
-    // The engine may be coming up again, and the views of the last insert may still be at work.
-    let has_all = async |question: &str| {
-        let asked = store.ask(question, "TabSeparatedRaw").await;
-        asked.is_ok_and(|n| String::from_utf8_lossy(&n).trim() == sent.to_string())
-    };
-    let stored = async || {
-        has_all("SELECT count() FROM predictions").await
-            && has_all("SELECT sum(events) FROM traffic_hours WHERE segment = ''").await
-    };
-    let since = Instant::now();
-    while !stored().await {
-        assert!(
-            since.elapsed() < Duration::from_secs(90),
-            "{sent} sent, {kills} kills: {}",
-            text(
-                &store,
-                "SELECT (SELECT count() FROM predictions), (SELECT uniqExact(id) FROM predictions), \
-                 (SELECT sum(events) FROM traffic_minutes WHERE segment = ''), \
-                 (SELECT sum(events) FROM traffic_hours WHERE segment = ''), \
-                 (SELECT sum(n) FROM signal_moments WHERE signal = 'feature.day.hour' AND segment = '')"
-            )
-            .await
-        );
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    wait_for_stored(&store, sent).await;
     for (_, collector) in collectors {
         assert!(collector.terminate().await.success());
     }

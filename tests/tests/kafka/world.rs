@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use collector::Config;
 use collector::sources::kafka;
@@ -69,22 +69,41 @@ impl World {
     }
 }
 
+/// What says how many events there are.
+const COUNTED: [&str; 5] = [
+    "SELECT count() FROM predictions",
+    "SELECT sum(events) FROM traffic_minutes WHERE segment = ''",
+    "SELECT sum(events) FROM traffic_hours WHERE segment = ''",
+    "SELECT sum(n) FROM signal_moments WHERE signal = 'feature.day.hour' AND segment = ''",
+    "SELECT sum(n) FROM signal_moment_hours WHERE signal = 'feature.day.hour' AND segment = ''",
+];
+
+/// A store that was killed some times starts ten seconds after the last; then late stretches are compared.
+const UNTIL_COUNTED: Duration = Duration::from_secs(90);
+
+/// Waits until `n` events are stored and counted: the views of the last insert may still be at work, and what was stored
+/// late may still be compared with the raw events.
 pub async fn wait_for_stored(store: &Store, n: usize) {
-    let stored = "SELECT count() FROM predictions";
-    eventually(&format!("{n} events are stored"), async || text(store, stored).await == n.to_string()).await;
+    let expected = [n; COUNTED.len()].map(|n| n.to_string()).join("\t");
+    let counted = format!("SELECT {}", COUNTED.map(|sum| format!("({sum})")).join(", "));
+    let since = Instant::now();
+    loop {
+        // The store may be coming up again.
+        let found = store.ask(&counted, "TabSeparatedRaw").await.unwrap_or_default();
+        let found = String::from_utf8_lossy(&found).trim_end().to_owned();
+        if found == expected {
+            return;
+        }
+        assert!(since.elapsed() < UNTIL_COUNTED, "{n} events are expected, and in {COUNTED:?} are {found}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }
 
 pub async fn holds_exactly(store: &Store, n: usize) {
     let raw = text(store, "SELECT count(), uniqExact(id) FROM predictions").await;
     assert_eq!(raw, format!("{n}\t{n}"));
-    for table in ["traffic_minutes", "traffic_hours"] {
-        let events = format!("SELECT sum(events) FROM {table} WHERE segment = ''");
-        assert_eq!(text(store, &events).await, n.to_string(), "{table}");
-    }
-    for table in ["signal_moments", "signal_moment_hours"] {
-        let moments =
-            format!("SELECT sum(n) FROM {table} WHERE signal = 'feature.day.hour' AND segment = ''");
-        assert_eq!(text(store, &moments).await, n.to_string(), "{table}");
+    for sum in COUNTED {
+        assert_eq!(text(store, sum).await, n.to_string(), "{sum}");
     }
 }
 

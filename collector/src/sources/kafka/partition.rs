@@ -229,10 +229,7 @@ impl Partition {
                 let accepted = events.len();
                 self.shared.intake.insert(events, &token).await?;
                 // Should the whole range be stored in part, its counts may now be those of what was left.
-                let now = self.shared.clock.now();
-                for span in spans {
-                    self.shared.intake.late().add(span.model, span.interval, now);
-                }
+                self.shared.intake.have_compared(spans).await?;
                 (rejections, accepted)
             }
             Kind::Outcomes => {

@@ -9,7 +9,9 @@
 
 pub mod event;
 pub mod journal;
+mod maker;
 pub mod pairs;
+mod ready;
 pub mod rows;
 pub mod settings;
 pub mod worker;

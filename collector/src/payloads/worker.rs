@@ -1,8 +1,6 @@
 //! Stores what was acknowledged: pairs payloads, makes batches of their events, writes down what is in each, inserts it,
 //! and lets the journal forget it. One batch at a time: what comes meanwhile waits on disk.
 
-use std::collections::VecDeque;
-use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant as Moment};
@@ -13,22 +11,20 @@ use service::Context;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
-use super::event::{self, Lines};
+use super::event;
 use super::journal::{Journal, Left, Master, Place, Unfinished};
+use super::maker::{Made, Maker};
 use super::pairs::{Added, Group, Pairs};
-use super::rows::Wrong;
-use super::{Kept, LeftOut, Payload, Payloads, Reason, SOURCE};
+use super::ready::Ready;
+use super::{Kept, LeftOut, Payloads, Reason, SOURCE};
 use crate::config::{Config, Payloads as Settings};
-use crate::decode::{self, Framing, Names, Rules};
-use crate::event::{Kind, Name, Outcome, Prediction, Rejection};
-use crate::guard::GuardBook;
+use crate::decode::Names;
+use crate::event::Kind;
 use crate::intake::{Intake, IntakeError};
 use crate::metrics::Metrics;
 
 /// Halves that wait for each other; beyond it the oldest is stored alone.
 const MOST_WAITING: usize = 200_000;
-/// Payload bytes of a batch, which bounds what decoding it takes.
-const BATCH_BYTES: usize = 4 << 20;
 /// How often it is told what was left out.
 const TELL_EVERY: Duration = Duration::from_secs(10);
 /// How long a batch waits before it is tried again, where the disk refused it.
@@ -52,35 +48,6 @@ pub struct Worker {
     metrics: Arc<Metrics>,
     clock: Clock,
     closing: CancellationToken,
-}
-
-/// Groups that wait to be stored.
-#[derive(Default)]
-struct Ready {
-    groups: VecDeque<Group<Place>>,
-    bytes: usize,
-    since: Option<Moment>,
-}
-
-/// What a batch of groups becomes.
-#[derive(Default)]
-struct Made {
-    predictions: Vec<Prediction>,
-    outcomes: Vec<Outcome>,
-    rejections: Vec<Rejection>,
-    /// How many predictions there are up to the end of each of the groups that are in it.
-    ends: Vec<usize>,
-}
-
-/// Makes events of groups; a batch that is repeated is made again and is the same.
-struct Maker {
-    journal: Arc<Journal>,
-    settings: Settings,
-    context: Context,
-    kept: Duration,
-    future: Duration,
-    left_out: Arc<LeftOut>,
-    guards: GuardBook,
 }
 
 /// Opens the journal and makes both ends of it: the door for sources, and the worker.
@@ -174,7 +141,7 @@ impl Worker {
                 biased;
                 () = closing.cancelled() => break,
                 () = tokio::time::sleep(self.due_in(Moment::now())) => {}
-                kept = self.receiver.recv(), if self.ready.bytes < BATCH_BYTES => match kept {
+                kept = self.receiver.recv(), if self.ready.has_room() => match kept {
                     Some(kept) => self.take(kept),
                     None => break,
                 },
@@ -189,7 +156,7 @@ impl Worker {
         while let Ok(kept) = self.receiver.try_recv() {
             self.take(kept);
         }
-        while !self.ready.groups.is_empty() && self.store_next().await {}
+        while !self.ready.is_empty() && self.store_next().await {}
         self.tell_now().await;
     }
 
@@ -238,7 +205,7 @@ impl Worker {
     }
 
     fn due_in(&self, now: Moment) -> Duration {
-        let batch = self.ready.since.map(|since| since + self.batch_age);
+        let batch = self.ready.since().map(|since| since + self.batch_age);
         let due = [batch, self.pairs.due(), Some(self.told_at + TELL_EVERY)].into_iter().flatten().min();
         due.map_or(TELL_EVERY, |due| due.saturating_duration_since(now))
     }
@@ -387,161 +354,5 @@ fn settled(outcome: Result<(), IntakeError>) -> Result<(), IntakeError> {
     match outcome {
         Err(IntakeError::Refused(_)) => Ok(()),
         other => other,
-    }
-}
-
-impl Ready {
-    fn add(&mut self, group: Group<Place>) {
-        self.bytes += bytes(&group);
-        self.groups.push_back(group);
-        self.since.get_or_insert_with(Moment::now);
-    }
-
-    fn is_due(&self, age: Duration, now: Moment) -> bool {
-        self.bytes >= BATCH_BYTES
-            || self.since.is_some_and(|since| now.saturating_duration_since(since) >= age)
-    }
-
-    /// Takes out as many groups as one batch may hold, at least one.
-    fn next_batch(&mut self) -> Vec<Group<Place>> {
-        let mut batch = Vec::new();
-        let mut taken = 0;
-        while let Some(group) = self.groups.pop_front() {
-            taken += bytes(&group);
-            batch.push(group);
-            if taken >= BATCH_BYTES {
-                break;
-            }
-        }
-        self.bytes -= taken;
-        if self.groups.is_empty() {
-            self.since = None;
-        }
-        batch
-    }
-
-    fn put_back(&mut self, groups: &[Group<Place>]) {
-        for group in groups.iter().rev() {
-            self.bytes += bytes(group);
-            self.groups.push_front(*group);
-        }
-        if !self.groups.is_empty() {
-            self.since.get_or_insert_with(Moment::now);
-        }
-    }
-}
-
-fn bytes(group: &Group<Place>) -> usize {
-    group.parts().map(|place| place.bytes()).sum()
-}
-
-impl Made {
-    /// Which of the predictions belong to each group.
-    fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
-        let starts = std::iter::once(0).chain(self.ends.iter().copied());
-        starts.zip(&self.ends).map(|(start, end)| start..*end)
-    }
-
-    /// Which groups are not all repetition; a group without predictions is none.
-    fn has_new(&self, came_before: &[bool]) -> Vec<bool> {
-        self.ranges()
-            .map(|range| range.is_empty() || !came_before[range].iter().all(|known| *known))
-            .collect()
-    }
-}
-
-impl Maker {
-    fn make(&self, groups: &[Group<Place>], received_at: Instant, rows: usize, names: &mut Names) -> Made {
-        let mut made = Made::default();
-        for group in groups {
-            if !made.ends.is_empty() && made.predictions.len() + made.outcomes.len() >= rows {
-                break;
-            }
-            self.add(group, received_at, names, &mut made);
-            made.ends.push(made.predictions.len());
-        }
-        made
-    }
-
-    fn add(&self, group: &Group<Place>, received_at: Instant, names: &mut Names, made: &mut Made) {
-        let read = |place: Option<Place>| {
-            let place = place?;
-            let payload = self.journal.read(place);
-            if let Err(error) = &payload {
-                tracing::error!(%error, "an acknowledged payload is lost");
-                self.left_out.count(Reason::Unreadable, "", 1, received_at);
-            }
-            payload.ok()
-        };
-        let (request, response) = (read(group.request), read(group.response));
-        let feedback = read(group.feedback);
-        let read =
-            Group { request: request.as_ref(), response: response.as_ref(), feedback: feedback.as_ref() };
-        let Some(first) = read.parts().next() else { return };
-        let rules = self.rules(received_at, first);
-        let contract = |model: &str| self.context.contract(model);
-        match event::lines(&read, &self.settings, contract) {
-            Ok(lines) => self.decode(&lines, first, names, &rules, made),
-            Err(wrong) => made.rejections.push(self.rejection(&read, first, &rules, &wrong)),
-        }
-    }
-
-    fn rules(&self, received_at: Instant, first: &Payload) -> Rules {
-        Rules {
-            received_at,
-            source: Name::from(SOURCE),
-            oldest: received_at.saturating_sub(self.kept).max(Instant::EPOCH),
-            newest: received_at.saturating_add(self.future),
-            models: first.models.clone(),
-            guards: self.guards.current(),
-        }
-    }
-
-    fn decode(&self, lines: &Lines, first: &Payload, names: &mut Names, rules: &Rules, made: &mut Made) {
-        let body = lines.text.as_bytes();
-        let kind = if lines.are_outcomes { Kind::Outcome } else { Kind::Prediction };
-        let refused = if lines.are_outcomes {
-            decode::outcomes(body, Framing::Lines, names, rules).map(|decoded| {
-                made.outcomes.extend(decoded.events);
-                decoded.refused
-            })
-        } else {
-            decode::predictions(body, Framing::Lines, names, rules).map(|decoded| {
-                made.predictions.extend(decoded.events);
-                decoded.refused
-            })
-        };
-        match refused {
-            Ok(refused) => made.rejections.extend(refused.iter().map(|refused| Rejection {
-                position: format!(
-                    "{} row {}",
-                    rules.guards.told_id(&refused.model, &first.event.id),
-                    refused.index
-                ),
-                ..refused.rejection(kind, rules)
-            })),
-            Err(unreadable) => {
-                let group = Group { request: Some(first), response: None, feedback: None };
-                let wrong = Wrong::of("", unreadable.to_string());
-                made.rejections.push(self.rejection(&group, first, rules, &wrong));
-            }
-        }
-    }
-
-    /// The row for a payload of which no events could be made, with what may be kept of it.
-    fn rejection(&self, group: &Group<&Payload>, first: &Payload, rules: &Rules, wrong: &Wrong) -> Rejection {
-        let model = event::model(&first.event, &self.settings).unwrap_or_default();
-        let data = group.parts().last().map(|payload| payload.event.data.clone()).unwrap_or_default();
-        Rejection {
-            received_at: rules.received_at,
-            kind: if group.feedback.is_some() { Kind::Outcome } else { Kind::Prediction },
-            source: SOURCE.to_owned(),
-            position: rules.guards.told_id(&model, &first.event.id).to_owned(),
-            field: wrong.field.clone(),
-            reason: rules.guards.told(&model, wrong.problem.clone()),
-            payload: rules.guards.kept_payload(&model, &data),
-            model,
-            kept_out: None,
-        }
     }
 }

@@ -60,8 +60,16 @@ async fn a_replay_says_what_the_analyzer_says_and_stores_nothing() {
 
 /// The program with the store of the tests, and what it printed.
 async fn backtest(recorded: &Recorded, folder: &tests::Folder, arguments: &[&str]) -> std::process::Output {
+    backtest_by(&recorded.configuration(""), folder, arguments).await
+}
+
+async fn backtest_by(
+    configuration: &str,
+    folder: &tests::Folder,
+    arguments: &[&str],
+) -> std::process::Output {
     let config = folder.path().join("leeway.toml");
-    std::fs::write(&config, recorded.configuration("")).expect("a file");
+    std::fs::write(&config, configuration).expect("a file");
     tokio::process::Command::new(tests::executable())
         .args(["backtest", "--model", MODEL, "--from", "2026-03-30", "--to", "2026-04-06", "--config"])
         .arg(&config)
@@ -100,6 +108,29 @@ async fn the_command_counts_pages_and_tickets_and_compares_two_configurations() 
     }
     let stored = tests::text(&recorded.store, "SELECT count() FROM evaluations").await;
     assert_eq!(stored.trim(), "0", "a backtest stores nothing");
+}
+
+#[tokio::test]
+async fn a_contract_that_was_stated_by_the_api_is_replayed_like_one_of_the_configuration() {
+    let recorded = five_weeks().await;
+    let folder = tests::Folder::new();
+    let watch = domain::contract::Watch { name: "live".to_owned(), step_s: 3_600, ..Default::default() };
+    let stated = sql::contracts::StoredContract {
+        model: MODEL.to_owned(),
+        version: 1,
+        contract: Contract { watches: vec![watch], ..Contract::default() },
+        actor: "a test".to_owned(),
+        written_at: at(0),
+    };
+    recorded.store.write_contract(&stated).await.expect("written");
+    let configured = backtest(&recorded, &folder, &["--format", "json"]).await;
+    let by_api = backtest_by(&recorded.connection(), &folder, &["--format", "json"]).await;
+    assert!(configured.status.success() && by_api.status.success());
+    let read = |output: &std::process::Output| -> serde_json::Value {
+        serde_json::from_slice(&output.stdout).expect("JSON")
+    };
+    assert_eq!(read(&by_api), read(&configured));
+    assert_eq!(read(&by_api)["configurations"][0]["pages"], 1);
 }
 
 #[tokio::test]

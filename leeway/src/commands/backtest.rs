@@ -119,6 +119,8 @@ async fn replayed(
     replay: &Replay,
 ) -> anyhow::Result<Outcome> {
     let context = Context::quiet(Clock::System, config.models.clone());
+    // What was stated by the API is judged by as well, unless this configuration states otherwise.
+    collector::contracts::take_up(store, &context.contracts).await?;
     let bar = Bar::new(name);
     let replayed =
         analyzer::replay(&config.analyzer, &context, store, replay, |progress| bar.tell(&progress)).await?;

@@ -135,10 +135,14 @@ impl Recorded {
 
     /// What a program needs to find this store and look at the model by the hour, and `more`.
     pub fn configuration(&self, more: &str) -> String {
+        self.connection() + &format!("[[models.{MODEL}.watches]]\nname = \"live\"\nstep_s = 3600\n{more}")
+    }
+
+    /// A configuration that only says where the store is.
+    pub fn connection(&self) -> String {
         let sql::Config { url, user, password, database, .. } = self.store.config();
         format!(
-            "[clickhouse]\nurl = \"{url}\"\nuser = \"{user}\"\npassword = \"{password}\"\ndatabase = \"{database}\"\n\
-             [[models.{MODEL}.watches]]\nname = \"live\"\nstep_s = 3600\n{more}"
+            "[clickhouse]\nurl = \"{url}\"\nuser = \"{user}\"\npassword = \"{password}\"\ndatabase = \"{database}\"\n"
         )
     }
 

@@ -49,6 +49,9 @@ pub struct Limits {
     /// Unpacked bodies and the events from them that wait to be stored, all requests together; beyond it senders are told
     /// to wait (429). With a batch or two beside it, it is what a collector holds at most.
     pub waiting_bytes: usize,
+    /// How long a body of stated length waits for room before its sender is told so; nothing of it is read meanwhile. What
+    /// is told to wait is sent twice, and large bodies cost twice.
+    pub room_within_ms: u64,
     /// Connections at once; further ones are told to come back (503).
     pub connections: usize,
     /// How long the headers of a request may take, and how long a connection may be idle between two.
@@ -175,6 +178,7 @@ impl Default for Limits {
             body_bytes: 16 * MIB,
             unpacked_bytes: 64 * MIB,
             waiting_bytes: 128 * MIB,
+            room_within_ms: 500,
             connections: Bounds::default().connections,
             headers_within_s: Bounds::default().headers_within.as_secs(),
             body_within_s: 30,
@@ -226,6 +230,10 @@ impl Limits {
 
     pub fn body_within(&self) -> Duration {
         Duration::from_secs(self.body_within_s)
+    }
+
+    pub fn room_within(&self) -> Duration {
+        Duration::from_millis(self.room_within_ms)
     }
 
     pub fn bounds(&self) -> Bounds {

@@ -189,11 +189,12 @@ async fn a_full_collector_asks_its_senders_to_wait() {
         body_bytes: 64 * kib,
         unpacked_bytes: 64 * kib,
         waiting_bytes: 64 * kib,
+        room_within_ms: 0,
         ..Limits::default()
     };
     let batch = collector::config::Batch { age_ms: 1_000, ..Config::default().batch };
     let config = Config { limits, batch, ..Config::default() };
-    let collector = Running::start_with(&store, config, BTreeMap::new()).await;
+    let collector = Running::start_with(&store, config.clone(), BTreeMap::new()).await;
     let bodies: Vec<Vec<Value>> = (0..7).map(|n| events("full", n * 150..(n + 1) * 150)).collect();
     let requests = bodies[..6].iter().map(|body| collector.predictions(body));
     let answers = futures_util::future::join_all(requests).await;
@@ -204,6 +205,14 @@ async fn a_full_collector_asks_its_senders_to_wait() {
     assert_eq!(stored, (taken.len() * 150).to_string());
     assert_eq!(collector.predictions(&bodies[6]).await.status, 200);
     collector.stop().await;
+
+    // With patience they wait for room instead, unread.
+    let limits = Limits { room_within_ms: 20_000, ..config.limits };
+    let patient = Running::start_with(&store, Config { limits, ..config }, BTreeMap::new()).await;
+    let bodies: Vec<Vec<Value>> = (0..6).map(|n| events("patient", n * 150..(n + 1) * 150)).collect();
+    let answers = futures_util::future::join_all(bodies.iter().map(|body| patient.predictions(body))).await;
+    assert!(answers.iter().all(|answer| answer.status == 200), "{answers:?}");
+    patient.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

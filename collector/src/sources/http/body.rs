@@ -113,6 +113,17 @@ fn take_room(room: &Arc<Semaphore>, bytes: usize) -> Result<OwnedSemaphorePermit
     room.clone().try_acquire_many_owned(kib(bytes)).map_err(|_| Refusal::full())
 }
 
+/// Waits for room, for as long as a body may. Only for a body that has taken none yet: two that wait for each other's would
+/// both wait in vain.
+async fn await_room(
+    room: &Arc<Semaphore>,
+    bytes: usize,
+    limits: &Limits,
+) -> Result<OwnedSemaphorePermit, Refusal> {
+    let waiting = tokio::time::timeout(limits.room_within(), room.clone().acquire_many_owned(kib(bytes)));
+    waiting.await.ok().and_then(Result::ok).ok_or_else(Refusal::full)
+}
+
 /// Takes what is lacking of room for `bytes`.
 fn grow(taken: &mut OwnedSemaphorePermit, room: &Arc<Semaphore>, bytes: usize) -> Result<(), Refusal> {
     let needed = kib(bytes) as usize;
@@ -146,7 +157,9 @@ pub async fn read(
     if stated.is_some_and(|length| length > limits.body_bytes) {
         return Err(too_large(limits.body_bytes));
     }
-    let mut taken = match take_room(room, stated.unwrap_or(1)) {
+    // As much again for the events: what is told to wait after it was decoded was decoded in vain.
+    let wanted = stated.unwrap_or(1).saturating_mul(2).min(limits.waiting_bytes);
+    let mut taken = match await_room(room, wanted, limits).await {
         Ok(taken) => taken,
         Err(full) => return Err(unread(headers, body, limits, full).await),
     };
@@ -201,7 +214,7 @@ impl Packed {
     ) -> Result<Unpacked, Refusal> {
         let Self { bytes, room: mut taken } = self;
         let text = match packing {
-            Packing::Plain => bytes,
+            Packing::Plain => return Ok(Unpacked { text: bytes, room: taken }),
             Packing::Gzip => {
                 let decoder = flate2::read::MultiGzDecoder::new(bytes.as_ref());
                 unpacked(decoder, bytes.len(), limits, room, &mut taken)?

@@ -6,7 +6,7 @@ CREATE TABLE IF NOT EXISTS {table:late_stretches}
     start DateTime64(3, 'UTC'),
     end DateTime64(3, 'UTC'),
     noted_at DateTime64(3, 'UTC') COMMENT 'when the events were stored, or the stretch was last corrected',
-    settled_at DateTime64(3, 'UTC') COMMENT 'when counts and raw events agreed; 1970 while they may not'
+    settled_at DateTime64(3, 'UTC') COMMENT 'when counts and raw events agreed, 1970 while they may not'
 )
 ENGINE = {engine:ReplacingMergeTree(settled_at)}
 ORDER BY (model, start, end, noted_at)

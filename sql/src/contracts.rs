@@ -20,7 +20,7 @@ pub struct StoredContract {
     pub written_at: Instant,
 }
 
-#[derive(Row, Serialize, Deserialize)]
+#[derive(Row, PartialEq, Serialize, Deserialize)]
 struct ContractRow {
     model: String,
     version: u32,
@@ -60,22 +60,31 @@ impl Store {
         Ok(self.query(include_str!("../queries/contracts_version.sql")).fetch_one().await?)
     }
 
-    /// Writes a version of a contract down. Earlier ones stay.
-    pub async fn write_contract(&self, stored: &StoredContract) -> Result<(), Error> {
+    /// Writes a version of a contract down, and says whether it is this one: of two that are stated at once as the same
+    /// version the store keeps the first. Earlier versions stay.
+    pub async fn write_contract(&self, stored: &StoredContract) -> Result<bool, Error> {
         let contract = serde_json::to_string(&stored.contract).map_err(|error| Error::Unexpected {
             query: "contracts",
             problem: format!("the contract of {} cannot be written as JSON: {error}", stored.model),
         })?;
-        let mut insert = self.client().insert::<ContractRow>("contracts").await?;
-        insert
-            .write(&ContractRow {
-                model: stored.model.clone(),
-                version: stored.version,
-                contract,
-                actor: stored.actor.clone(),
-                written_at: stored.written_at.millis(),
-            })
-            .await?;
-        Ok(insert.end().await?)
+        let row = ContractRow {
+            model: stored.model.clone(),
+            version: stored.version,
+            contract,
+            actor: stored.actor.clone(),
+            written_at: stored.written_at.millis(),
+        };
+        let mut insert = self
+            .client()
+            .insert::<ContractRow>("contracts")
+            .await?
+            .with_setting("insert_deduplication_token", format!("{}/{}", row.model, row.version))
+            .with_setting("insert_deduplicate", "1")
+            .with_setting("async_insert", "0");
+        insert.write(&row).await?;
+        insert.end().await?;
+        let query = self.query(include_str!("../queries/contracts_of_version.sql"));
+        let kept = query.param("model", &row.model).param("version", row.version);
+        Ok(kept.fetch_all::<ContractRow>().await?.contains(&row))
     }
 }

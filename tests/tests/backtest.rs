@@ -122,7 +122,7 @@ async fn a_contract_that_was_stated_by_the_api_is_replayed_like_one_of_the_confi
         actor: "a test".to_owned(),
         written_at: at(0),
     };
-    recorded.store.write_contract(&stated).await.expect("written");
+    assert!(recorded.store.write_contract(&stated).await.expect("written"));
     let configured = backtest(&recorded, &folder, &["--format", "json"]).await;
     let by_api = backtest_by(&recorded.connection(), &folder, &["--format", "json"]).await;
     assert!(configured.status.success() && by_api.status.success());

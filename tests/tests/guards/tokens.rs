@@ -117,3 +117,26 @@ async fn a_contract_that_is_stated_is_kept_by_version_and_holds_everywhere_withi
     one.stop().await;
     two.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn contracts_that_are_stated_at_once_are_versions_of_their_own() {
+    let store = fresh_store().await;
+    let (admin, chief) = token("chief", &[Scope::Admin], &[]);
+    let config = Config { tokens: vec![chief], ..Config::default() };
+    let one = Running::start_with(&store, config.clone(), BTreeMap::new()).await;
+    let two = Running::start_with(&store, config, BTreeMap::new()).await;
+    let bodies: Vec<String> = (0..8).map(|n| json!({"owner": format!("team {n}")}).to_string()).collect();
+    let stating = bodies.iter().enumerate().map(|(n, body)| {
+        let collector = if n % 2 == 0 { &one } else { &two };
+        put(collector, &admin, "pay", body, "application/json")
+    });
+    let answers = futures_util::future::join_all(stating).await;
+    let mut versions: Vec<u64> =
+        answers.iter().filter_map(|answer| answer.body["version"].as_u64()).collect();
+    versions.sort_unstable();
+    assert_eq!(versions, (1..=8).collect::<Vec<_>>(), "{answers:?}");
+    let kept = "SELECT count(), uniqExact(version), uniqExact(contract) FROM contracts";
+    assert_eq!(text(&store, kept).await, "8\t8\t8");
+    one.stop().await;
+    two.stop().await;
+}

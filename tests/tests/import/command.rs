@@ -98,7 +98,7 @@ async fn no_byte_of_a_redacted_value_of_a_file_reaches_a_table_or_the_log() {
         actor: "chief".to_owned(),
         written_at: Clock::System.now(),
     };
-    store.write_contract(&stated).await.expect("stated");
+    assert!(store.write_contract(&stated).await.expect("stated"));
     let mut text = String::from("id,at,name,note,score\n");
     for row in 0..200 {
         writeln!(text, "{MARKER}-{row},2026-01-01 00:00:{:02},{MARKER}{row},{MARKER} said,0.{row}", row % 60)

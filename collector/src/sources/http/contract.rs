@@ -60,15 +60,21 @@ async fn stated(http: &Http, model: &str, request: Request<Body>) -> Result<Stor
     let guards = http.intake.guards();
     guards.check(model, &contract).map_err(|problem| Refusal::of(StatusCode::BAD_REQUEST, problem))?;
     let away = |error: sql::Error| Refusal::store(&error);
-    let before = http.intake.store().contracts(Some(model)).await.map_err(away)?.pop();
-    let stored = StoredContract {
+    let mut stored = StoredContract {
         model: model.to_owned(),
-        version: before.map_or(1, |before| before.version + 1),
+        version: 0,
         contract,
         actor: allowed.name().to_owned(),
         written_at: http.clock.now(),
     };
-    http.intake.store().write_contract(&stored).await.map_err(away)?;
+    loop {
+        let before = http.intake.store().contracts(Some(model)).await.map_err(away)?.pop();
+        stored.version = before.map_or(1, |before| before.version + 1);
+        // Whoever states one at the same time may have taken the version.
+        if http.intake.store().write_contract(&stored).await.map_err(away)? {
+            break;
+        }
+    }
     http.intake.store().write_changes(&[change(&stored)]).await.map_err(away)?;
     take_up(http.intake.store(), &http.contracts).await.map_err(away)?;
     tracing::info!(model, version = stored.version, actor = stored.actor, "a contract was stated");

@@ -141,18 +141,29 @@ fn drift(store: &Store, arguments: &[&str]) -> (bool, String) {
     (output.status.success(), String::from_utf8(said).expect("text"))
 }
 
+/// The JSON of a report, which obeys its schema.
+fn report(store: &Store, arguments: &[&str]) -> Value {
+    let (ended_well, said) = drift(store, &[arguments, &["--format", "json"]].concat());
+    assert!(ended_well, "{said}");
+    let report: Value = serde_json::from_str(&said).expect("JSON");
+    let schema: Value = serde_json::from_str(include_str!("../../docs/drift.schema.json")).expect("JSON");
+    let validator = jsonschema::validator_for(&schema).expect("a schema");
+    let errors: Vec<String> =
+        validator.iter_errors(&report).map(|error| format!("{}: {error}", error.instance_path())).collect();
+    assert!(errors.is_empty(), "{errors:?}\n{report:#}");
+    report
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_windows_of_a_model_are_compared_as_wholes() {
     let store = tests::fresh_store().await;
     two_days(&store).await;
     let later = ["--current-window", "2026-03-02T23:20:00Z..2026-03-04", "--events", "4000"];
-    let (ended_well, said) = drift(&store, &[&later[..], &["--format", "json"]].concat());
-    assert!(ended_well, "{said}");
-    let report: Value = serde_json::from_str(&said).expect("JSON");
+    let report = report(&store, &later);
     assert_eq!((&report["baseline"]["sampled"], &report["current"]["events"]), (&4000.into(), &4000.into()));
     let pair = &report["correlations"]["changed"][0];
-    assert_eq!((&pair["first"], &pair["second"]), (&"feature.x".into(), &"feature.y".into()), "{said}");
-    assert_eq!(report["correlations"]["changed"].as_array().map(Vec::len), Some(1), "{said}");
+    assert_eq!((&pair["first"], &pair["second"]), (&"feature.x".into(), &"feature.y".into()), "{pair}");
+    assert_eq!(report["correlations"]["changed"].as_array().map(Vec::len), Some(1), "{report:#}");
     let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} is no number"));
     assert!(
         (number(&pair["baseline"]) - 0.8).abs() < 0.03 && number(&pair["current"]).abs() < 0.06,
@@ -191,12 +202,8 @@ async fn two_windows_of_a_model_are_compared_as_wholes() {
 async fn features_computed_offline_are_joined_with_those_online_by_id() {
     let store = tests::fresh_store().await;
     two_days(&store).await;
-    let (ended_well, said) = drift(
-        &store,
-        &["--baseline-environment", "offline", "--by-id", "--events", "2000", "--format", "json"],
-    );
-    assert!(ended_well, "{said}");
-    let parity = &serde_json::from_str::<Value>(&said).expect("JSON")["parity"];
+    let parity =
+        &report(&store, &["--baseline-environment", "offline", "--by-id", "--events", "2000"])["parity"];
     assert_eq!(parity["ids"], 2000);
     let spend = &parity["features"][0];
     assert_eq!(spend["signal"], "feature.spend");

@@ -1,4 +1,4 @@
-//! The answers, as they are stored, printed and sent: `leeway drift --format json`.
+//! What is written of a comparison of wholes. The JSON form is a promise: `docs/drift.schema.json`.
 
 use serde::Serialize;
 

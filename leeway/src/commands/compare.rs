@@ -29,7 +29,7 @@ pub const EXAMPLES: &str = "Examples:
   leeway compare --model fraud --baseline-window 2026-11-01..2026-11-08 --current-window 2026-11-08..2026-11-09
   leeway compare --model fraud --baseline initial --current-window 2026-11-08..2026-11-09
 
-Exit code: 0 where no rule of --fail-on catches anything, 1 where one does, 2 where the comparison cannot be made.";
+Exit code: 0 where no rule of --fail-on catches anything, 1 where one does or a side is empty, 2 where the comparison cannot be made.";
 
 /// The gate let nothing pass that a rule catches.
 const CAUGHT: u8 = 1;
@@ -145,7 +145,11 @@ fn run(args: &Args, config: impl FnOnce() -> anyhow::Result<Config>) -> anyhow::
     };
     report.notes.iter().for_each(|note| eprintln!("leeway: {note}"));
     write(args, &report)?;
-    Ok(args.fail_on.iter().filter_map(|rule| caught(rule, &report.signals)).collect())
+    let mut all: Vec<String> = args.fail_on.iter().filter_map(|rule| caught(rule, &report.signals)).collect();
+    if !args.fail_on.is_empty() {
+        all.extend([&report.baseline, &report.current].into_iter().filter_map(empty));
+    }
+    Ok(all)
 }
 
 fn of_files(args: &Args, baseline: &Path, current: &Path) -> anyhow::Result<Report> {
@@ -192,6 +196,11 @@ fn write(args: &Args, report: &Report) -> anyhow::Result<()> {
         };
     };
     std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+/// No rule can catch anything where there is nothing, and a gate must not open for that.
+fn empty(source: &Source) -> Option<String> {
+    (source.rows == 0).then(|| format!("{} has no rows, so that no rule can be asked", source.source))
 }
 
 /// `psi>0.2 caught 3 signals: temp, humid, score`.

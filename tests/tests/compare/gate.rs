@@ -28,6 +28,19 @@ fn a_rule_that_catches_a_signal_is_exit_code_1_and_names_it() {
 }
 
 #[test]
+fn a_gate_does_not_open_for_an_empty_side() {
+    let none = || numbers(std::iter::empty::<f64>());
+    let some = || numbers((0..100).map(noise));
+    for two in [Two::of(&[("x", some())], &[("x", none())]), Two::of(&[("x", none())], &[("x", some())])] {
+        let output = two.run(&["--fail-on", "missing"]);
+        let said = String::from_utf8(output.stderr).expect("UTF-8");
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("has no rows"), "{said}");
+        assert_eq!(two.run(&[]).status.code(), Some(0), "without a rule there is no gate");
+    }
+}
+
+#[test]
 fn what_cannot_be_done_is_exit_code_2_and_says_what_would_be_right() {
     let two = two();
     let wrong = [

@@ -145,55 +145,96 @@ pub fn lasting(onset: Interval) -> Duration {
     if onset.length() > DAY { Duration::from_secs(half.max(1) * DAY.as_secs()) } else { Duration::ZERO }
 }
 
+/// So many times farther than the farthest of weeks is no weather.
+const FARTHER: f64 = 2.0;
+
+/// What lies around a jump.
+struct Around {
+    before: Moments,
+    after: Moments,
+}
+
+/// By what a jump agrees with a slip, and how far the slip moves that.
+#[derive(Clone, Copy)]
+enum Shown {
+    Mean(f64),
+    /// The logarithm of the standard deviation.
+    Spread(f64),
+}
+
 /// Whether the slip came within two steps at some time of `onset`: the two steps after it are away from the two before it
-/// as the slip says. What the same steps of the day before did is taken off first, so that no morning is a slip. Where
-/// `onset` is longer than a day, one of its many steps may be a change of weather: then the days after it are as far from
-/// those before it.
+/// as the slip says, and farther than such steps are from each other before that. What the same steps of the day before did
+/// is taken off first, so that no morning is a slip. Where `onset` is longer than a day, one of its many steps may be a
+/// change of weather: then the days after it are as far from those before it.
 pub fn is_sudden(slip: Slip, steps: &Steps, onset: Interval, step: Duration) -> bool {
     let (first, days) = (onset.start.floor(step), lasting(onset));
     std::iter::successors(Some(first), |at| Some(at.saturating_add(step)))
         .take_while(|at| *at <= onset.end)
-        .any(|at| jumps(slip, steps, at, step) && (days.is_zero() || lasts(slip, steps, at, days)))
+        .any(|at| jumps(slip, steps, at, step, days) && (days.is_zero() || lasts(slip, steps, at, days)))
 }
 
 /// Whether so many whole days after a jump, all of them known, are away from as many before it.
 fn lasts(slip: Slip, steps: &Steps, at: Instant, days: Duration) -> bool {
-    let until = at.saturating_add(days);
+    let (from, until) = (at.saturating_sub(days), at.saturating_add(days));
     let is_known = steps.last_key_value().is_some_and(|(last, _)| *last >= until);
-    let before = sum(steps.range(at.saturating_sub(days)..at).map(|(_, moments)| moments));
-    let after = sum(steps.range(at..until).map(|(_, moments)| moments));
-    let nothing = Moments::default();
-    is_known && is_jump(slip, [&before, &after], [&nothing, &nothing])
+    let sides = Around { before: within(steps, from, at), after: within(steps, at, until) };
+    is_known && shown(slip, &sides, 0.0).is_some()
 }
 
-fn jumps(slip: Slip, steps: &Steps, at: Instant, step: Duration) -> bool {
+fn jumps(slip: Slip, steps: &Steps, at: Instant, step: Duration, days: Duration) -> bool {
     let earlier = |at: Instant| at.saturating_sub(DAY);
-    let last = steps.range(earlier(at)..at).rev().take(2);
-    let known: Vec<Instant> = last.map(|(at, _)| *at).collect();
+    let known: Vec<Instant> = steps.range(earlier(at)..at).rev().take(2).map(|(at, _)| *at).collect();
     let before = sum(known.iter().filter_map(|at| steps.get(at)));
     let before_then = sum(known.iter().filter_map(|at| steps.get(&earlier(*at))));
-    [at, at.saturating_add(step)].into_iter().any(|from| {
+    let shows = [at, at.saturating_add(step)].into_iter().find_map(|from| {
         let until = from.saturating_add(2 * step);
-        let after = sum(steps.range(from..until).map(|(_, moments)| moments));
-        let after_then = sum(steps.range(earlier(from)..earlier(until)).map(|(_, moments)| moments));
-        is_jump(slip, [&before, &after], [&before_then, &after_then])
-    })
+        let after_then = within(steps, earlier(from), earlier(until));
+        let daily = match (before_then.mean(), after_then.mean()) {
+            (Some(before), Some(after)) => after - before,
+            _ => 0.0,
+        };
+        shown(slip, &Around { before, after: within(steps, from, until) }, daily)
+    });
+    shows.is_some_and(|shows| stands_out(shows, steps, Interval::new(at.saturating_sub(days.max(DAY)), at)))
 }
 
-fn is_jump(slip: Slip, [before, after]: [&Moments; 2], then: [&Moments; 2]) -> bool {
-    let (Some(mean), Some(now)) = (before.mean(), after.mean()) else { return false };
-    let (Some(sd), Some(sd_now)) = (before.sd(), after.sd()) else { return false };
-    let daily = match then.map(Moments::mean) {
-        [Some(before), Some(after)] => after - before,
-        _ => 0.0,
-    };
+/// Where what came after is away from what was before as the slip says; `daily` is what the time of the day does.
+fn shown(slip: Slip, sides: &Around, daily: f64) -> Option<Shown> {
+    let (mean, now) = (sides.before.mean()?, sides.after.mean()?);
+    let (sd, sd_now) = (sides.before.sd()?, sides.after.sd()?);
+    let agrees = |ratio: f64| (JUMP.0..=JUMP.1).contains(&ratio);
     let unslipped = mean + daily;
     let by_slip = slip.factor * unslipped + slip.offset - unslipped;
     if by_slip.abs() >= SHOWS * sd {
-        return (JUMP.0..=JUMP.1).contains(&((now - unslipped) / by_slip));
+        return agrees((now - unslipped) / by_slip).then_some(Shown::Mean(by_slip));
     }
     let wider = slip.factor.abs().ln();
-    sd > 0.0 && wider != 0.0 && (JUMP.0..=JUMP.1).contains(&((sd_now / sd).ln() / wider))
+    (sd > 0.0 && wider != 0.0 && agrees((sd_now / sd).ln() / wider)).then_some(Shown::Spread(wider))
+}
+
+/// Whether a jump is farther than two steps of the time before are from the two before them: by root mean square within a
+/// day; within weeks, where one of hundreds always jumps, twice as far as any. A factor near one, knots for mph, is weather
+/// then.
+fn stands_out(shows: Shown, steps: &Steps, before: Interval) -> bool {
+    let known: Vec<&Moments> = steps.range(before.start..before.end).map(|(_, moments)| moments).collect();
+    let pairs: Vec<Moments> = known.windows(2).map(|pair| sum(pair.iter().copied())).collect();
+    let place = |pair: &Moments| match shows {
+        Shown::Mean(_) => pair.mean(),
+        Shown::Spread(_) => pair.sd().map(f64::ln).filter(|spread| spread.is_finite()),
+    };
+    let differ = pairs.iter().zip(pairs.iter().skip(2));
+    let squares: Vec<f64> =
+        differ.filter_map(|(pair, next)| Some((place(next)? - place(pair)?).powi(2))).collect();
+    let usual = match before.length() > DAY {
+        true => FARTHER * FARTHER * squares.iter().copied().fold(0.0, f64::max),
+        false => squares.iter().sum::<f64>() / squares.len().max(1) as f64,
+    };
+    let (Shown::Mean(by) | Shown::Spread(by)) = shows;
+    by * by >= usual
+}
+
+fn within(steps: &Steps, from: Instant, until: Instant) -> Moments {
+    sum(steps.range(from..until).map(|(_, moments)| moments))
 }
 
 fn sum<'a>(moments: impl Iterator<Item = &'a Moments>) -> Moments {
@@ -305,6 +346,21 @@ mod tests {
         assert!(!is_sudden(km_h(), &hours(0, 1_200, weather(0.2)), onset, STEP));
         let storm = |at: i64| weather(0.2)(at) * if (700..712).contains(&at) { 1.609_344 } else { 1.0 };
         assert!(!is_sudden(km_h(), &hours(0, 1_200, storm), onset, STEP), "half a day of warmth");
+    }
+
+    #[test]
+    fn a_factor_near_one_is_weather_where_steps_differ_as_much() {
+        let knots = KNOWN.iter().find(|slip| slip.words == "knots to mph").copied().expect("known");
+        let onset = Interval::new(hour(48), hour(48 + 720));
+        // Gusts that are 15 per cent stronger from hour 700 on, of steps that differ by a mile or by five.
+        let gusts = |differ: f64| {
+            move |at: i64| {
+                let lull = [0.0, 1.0, 0.0, -1.0, 1.0, -1.0][(at * at % 6) as usize];
+                if at >= 700 { 1.150_779 * (26.0 + differ * lull) } else { 26.0 + differ * lull }
+            }
+        };
+        assert!(is_sudden(knots, &hours(0, 1_200, gusts(0.5)), onset, STEP));
+        assert!(!is_sudden(knots, &hours(0, 1_200, gusts(5.0)), onset, STEP));
     }
 
     #[test]

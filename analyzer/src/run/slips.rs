@@ -17,10 +17,13 @@ use crate::units::{self, Slip, Steps};
 /// No more findings of one window than this are looked at: a changed unit is one signal in some segments.
 const MOST: usize = 40;
 
-/// What was found of runs of windows that are over their first steps, by subject and the start of the run.
+/// Signal, segment, and what would explain it.
+type Subject = (String, String, &'static str);
+
+/// What was found of runs of windows that are over their first steps, with the start of the run.
 #[derive(Debug, Default)]
 pub(super) struct Slips {
-    known: Mutex<BTreeMap<(String, String), (Instant, bool)>>,
+    known: Mutex<BTreeMap<Subject, (Instant, bool)>>,
 }
 
 impl WatchRun {
@@ -52,7 +55,7 @@ impl WatchRun {
             return Ok(true);
         }
         let since = self.run_since(&finding.key()).unwrap_or(window.start);
-        let subject = (finding.signal.clone(), finding.segment.clone());
+        let subject: Subject = (finding.signal.clone(), finding.segment.clone(), slip.words);
         let mut known = self.slips.known.lock().await;
         if let Some((_, is_slip)) = known.get(&subject).filter(|(of, _)| *of == since) {
             return Ok(*is_slip);

@@ -1,4 +1,5 @@
-//! Real flights: in April the temperature is far from winter's, and the report ranks by what moved the score.
+//! Real flights: in April the temperature is far from winter's, the report ranks by what moved the score, and a season is
+//! no other unit.
 
 use std::collections::BTreeMap;
 
@@ -109,4 +110,40 @@ async fn april_is_explained_by_what_moved_the_score_and_not_by_what_moved_farthe
     assert!(
         why.measure.is_some_and(|measure| measure.is_split && measure.name == "mean of prediction score")
     );
+}
+
+/// The demonstration's season over its whole year: temperatures of May are 1.6 times winter's, gusts of June 0.87 times, as
+/// if told in km/h and in knots, and none of it is another unit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_season_is_movement_and_no_unit_however_far_from_winter_it_is() {
+    let store = tests::fresh_store().await;
+    import(Plan::new(flights(), MODEL, flights_mapping()), &store).await.expect("imported");
+    let watch = Watch {
+        name: "season".to_owned(),
+        window_s: 28 * DAY.as_secs(),
+        step_s: 4 * DAY.as_secs(),
+        grace_s: 0,
+        baseline: "winter".to_owned(),
+        from: Some(Rfc3339(at("2013-01-29T00:00:00Z"))),
+        until: Some(Rfc3339(at("2014-01-01T00:00:00Z"))),
+        history: true,
+        monitors: vec![Monitor::Drift],
+        drift_floor: Some(0.8),
+        ..Watch::default()
+    };
+    let contract =
+        Contract { segments: vec!["origin".to_owned()], watches: vec![watch], ..Contract::default() };
+    let clock = ManualClock::starting_at(at("2014-01-02T00:00:00Z"));
+    let contracts = BTreeMap::from([(MODEL.to_owned(), contract)]);
+    let context = service::Context::quiet(Clock::Manual(clock), contracts);
+    winter(&context, &store).await;
+    let mut analyzer = analyzer::Analyzer::new(analyzer::Config::default(), context, store.clone());
+    while analyzer.pass().await.expect("a pass").is_more {}
+    let count = async |what: &str| -> u64 {
+        let statement = format!("SELECT count() FROM evaluations FINAL WHERE watch = 'season' AND {what}");
+        tests::text(&store, &statement).await.parse().expect("a number")
+    };
+    let off = count("signal = 'feature.temp' AND segment = '' AND verdict = 'off_course'").await;
+    assert!(off > 15, "May to July are far from winter in {off} windows");
+    assert_eq!(count("mapContains(numbers, 'unit_factor')").await, 0);
 }

@@ -54,6 +54,7 @@ fn prepared(signals: usize) -> Prepared {
         invalid: None,
         unseen: None,
         outside: spread(Form::Difference),
+        top: spread(Form::Difference),
     };
     let mut learned = BTreeMap::new();
     for place in 0..signals {

@@ -21,6 +21,7 @@ use sql::counts::CountSeries;
 
 use crate::drift::psi::Psi;
 use crate::quality::range::Outside;
+use crate::quality::stuck::top_share;
 use crate::reference::{Healthy, HealthyWindows};
 use crate::spread::{Daily, Form, Spread, pooled_shape};
 use crate::stats::histogram::Pair;
@@ -68,7 +69,8 @@ struct Value {
     day: i64,
 }
 
-/// The values of one signal: drift, then missing, invalid and unseen, then what is beyond the usual range.
+/// The values of one signal: drift, then missing, invalid and unseen, then what is beyond the usual range, then the most
+/// frequent value.
 #[derive(Default)]
 struct Values {
     of: [Vec<Value>; STATISTICS],
@@ -93,7 +95,14 @@ pub fn calibrate<'a, K: Ord>(
             Some(Spread { wander: freed.wander, days: freed.days, ..spread })
         });
         let mut next = || spreads.next().flatten();
-        Healthy { drift: next(), missing: next(), invalid: next(), unseen: next(), outside: next() }
+        Healthy {
+            drift: next(),
+            missing: next(),
+            invalid: next(),
+            unseen: next(),
+            outside: next(),
+            top: next(),
+        }
     };
     all.into_iter().map(|(key, freed)| (key, learned(freed))).collect()
 }
@@ -111,9 +120,9 @@ pub fn of_rises(rises: impl IntoIterator<Item = (Share, Share)>, independent: u3
     Some(Spread { wander, ..spread })
 }
 
-const STATISTICS: usize = 5;
+const STATISTICS: usize = 6;
 const FORMS: [Form; STATISTICS] =
-    [Form::Squares, Form::Difference, Form::Difference, Form::Difference, Form::Difference];
+    [Form::Squares, Form::Difference, Form::Difference, Form::Difference, Form::Difference, Form::Difference];
 
 /// Values freed of their sample sizes.
 struct Freed {
@@ -236,6 +245,9 @@ impl Past<'_> {
             let (before, now) = (outside.chance(), outside.share());
             values.push(4, window, now.value() - before.value(), pooled_error(before, now));
         }
+        if let [Some(before), Some(now)] = [rest, counts].map(|counts| top_share(self.grid, counts)) {
+            values.push(5, window, now.value() - before.value(), pooled_error(before, now));
+        }
     }
 }
 
@@ -284,7 +296,7 @@ fn same_hours(
 
 #[cfg(test)]
 mod tests {
-    use domain::grid::{Bins, Edges, GridId};
+    use domain::grid::{Bins, Edges, GridId, Levels};
     use domain::time::HOUR;
     use sql::counts::CountPoint;
 
@@ -312,11 +324,21 @@ mod tests {
     }
 
     fn learned(series: &CountSeries, rest: Rest<'_>, hours: u64, left_out: &[Interval]) -> Healthy {
-        let (grid, means) = (grid(), BTreeMap::new());
+        learned_on(&grid(), series, rest, hours, left_out)
+    }
+
+    fn learned_on(
+        grid: &Grid,
+        series: &CountSeries,
+        rest: Rest<'_>,
+        hours: u64,
+        left_out: &[Interval],
+    ) -> Healthy {
+        let means = BTreeMap::new();
         let stretch = Interval::new(Instant::EPOCH, Instant::from_seconds(hours as i64 * 3_600));
         let windows = HealthyWindows { stretch, length: HOUR, stride: HOUR };
         let over = Window { windows, left_out, least_events: 200 };
-        let past = Past { grid: &grid, means: &means, series, rest };
+        let past = Past { grid, means: &means, series, rest };
         calibrate([((), past)], over).remove(&()).expect("one signal")
     }
 
@@ -380,6 +402,27 @@ mod tests {
         assert!(missing.wander > 0.02 && missing.wander < 0.06, "{missing:?}");
         let calm = learned(&self::series(28 * 24, steady, |_| 10), Rest::SameHours, 28 * 24, &[]);
         assert_eq!(calm.missing.expect("windows").wander, 0.0);
+    }
+
+    #[test]
+    fn hours_of_one_value_are_learned_where_a_bin_is_one_value() {
+        let levels = Levels::of((0..10).map(|level| format!("level {level}")));
+        let categories = Grid::new("m", "feature.x", Instant::EPOCH, Bins::Categories(levels));
+        let sometimes = |hour: i64, bin: u16| match hour % 50 == 7 {
+            true => {
+                if bin == 3 {
+                    1_000
+                } else {
+                    0
+                }
+            }
+            false => 100,
+        };
+        let series = series(28 * 24, sometimes, |_| 0);
+        let top = learned_on(&categories, &series, Rest::SameHours, 28 * 24, &[]).top.expect("windows");
+        assert!(top.wander > 0.1 && top.greatest * top.wander > 0.8, "{top:?}");
+        let of_stretches = learned(&series, Rest::SameHours, 28 * 24, &[]).top.expect("windows");
+        assert_eq!((of_stretches.wander, of_stretches.greatest), (0.0, 0.0));
     }
 
     #[test]

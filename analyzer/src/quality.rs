@@ -29,6 +29,8 @@ pub struct Seen<'a> {
     pub current: &'a Counted,
     /// How the share of values beyond the usual range varies over healthy windows, where that is known.
     pub outside: Option<Spread>,
+    /// How the share of the most frequent value does.
+    pub top: Option<Spread>,
     /// Fewer values than this are too little to say anything.
     pub least_events: u64,
 }
@@ -137,6 +139,7 @@ pub(crate) mod tests {
             baseline: &baseline,
             current: &current,
             outside: None,
+            top: None,
             least_events: 50,
         };
         findings(&seen, &limits())

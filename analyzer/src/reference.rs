@@ -38,6 +38,8 @@ pub struct Healthy {
     pub invalid: Option<Spread>,
     pub unseen: Option<Spread>,
     pub outside: Option<Spread>,
+    /// The share of the most frequent value.
+    pub top: Option<Spread>,
 }
 
 /// Everything that a watch compares with.
@@ -160,6 +162,7 @@ impl Reference {
             invalid: here.invalid.or(whole.invalid),
             unseen: here.unseen.or(whole.unseen),
             outside: here.outside.or(whole.outside),
+            top: here.top.or(whole.top),
         }
     }
 

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use domain::baseline::SignalBaseline;
 use domain::contract::Watch;
 use domain::evaluation::Monitor;
+use domain::grid::Grid;
 use domain::signal::segment;
 
 use crate::compare::Comparison;
@@ -11,8 +13,7 @@ use crate::counted::{BySignal, Counted};
 use crate::explain::{self, Part};
 use crate::finding::Finding;
 use crate::quality::{self, Seen, missing, unseen};
-use crate::reference::Reference;
-use crate::threshold::Limits;
+use crate::reference::{Healthy, Reference};
 use crate::words;
 
 /// How many segments a finding names in its numbers.
@@ -24,21 +25,13 @@ pub fn findings(reference: &Reference, watch: &Watch, current: &BySignal) -> Vec
     let none = Counted::default();
     let mut findings: Vec<Finding> = Vec::new();
     for (key, baseline) in &reference.signals {
-        let (segment, signal) = key;
-        let Some(grid) = reference.grid(signal, baseline.grid) else { continue };
-        let healthy = reference.healthy_of(segment, signal);
-        let comparison = Comparison {
-            signal,
-            segment,
-            grid,
-            baseline,
-            current: current.get(key).unwrap_or(&none),
-            healthy,
-            least_events: watch.least_events,
-        };
-        let (current, least_events) = (comparison.current, watch.least_events);
-        let seen = Seen { signal, grid, baseline, current, outside: healthy.outside, least_events };
-        findings.extend(compared(&comparison, &seen, &reference.limits));
+        let Some(grid) = reference.grid(&key.1, baseline.grid) else { continue };
+        findings.extend(of_signal(
+            reference,
+            watch,
+            key,
+            Sides { grid, baseline, current: current.get(key).unwrap_or(&none) },
+        ));
     }
     findings.retain(|finding| watch.looks_at(finding.monitor));
     let beyond = findings.iter().filter(|finding| finding.is_beyond());
@@ -51,21 +44,39 @@ pub fn findings(reference: &Reference, watch: &Watch, current: &BySignal) -> Vec
     findings
 }
 
+/// One signal in one segment, before and now.
+#[derive(Clone, Copy)]
+pub(crate) struct Sides<'a> {
+    pub grid: &'a Grid,
+    pub baseline: &'a SignalBaseline,
+    pub current: &'a Counted,
+}
+
 /// What is found of one signal in one segment, and how sure that is; of all events also what is wrong with its values.
-fn compared(comparison: &Comparison<'_>, seen: &Seen<'_>, limits: &Limits) -> Vec<Finding> {
+pub(crate) fn of_signal(
+    reference: &Reference,
+    watch: &Watch,
+    (segment, signal): &(String, String),
+    Sides { grid, baseline, current }: Sides<'_>,
+) -> Vec<Finding> {
+    let (healthy, least_events) = (reference.healthy_of(segment, signal), watch.least_events);
+    let comparison = Comparison { signal, segment, grid, baseline, current, healthy, least_events };
+    let Healthy { outside, top, .. } = healthy;
+    let seen = Seen { signal, grid, baseline, current, outside, top, least_events };
+    let limits = &reference.limits;
     let mut findings = comparison.findings(limits);
     for finding in &mut findings {
         match finding.monitor {
             Monitor::Missing | Monitor::Invalid => missing::refine(finding),
             Monitor::Unseen => {
                 missing::refine(finding);
-                unseen::refine(finding, seen, limits);
+                unseen::refine(finding, &seen, limits);
             }
             _ => {}
         }
     }
-    if comparison.segment == segment::ALL {
-        findings.extend(quality::findings(seen, limits));
+    if segment.is_empty() {
+        findings.extend(quality::findings(&seen, limits));
     }
     findings
 }

@@ -1,12 +1,14 @@
 //! One value that takes the place of all others: a sensor that stands still, a default that nothing overwrites.
 //!
 //! The share of the most frequent value is held against the baseline's: it must come half of the way from there to
-//! "always", and more than noise explains. A signal that was constant before cannot get stuck.
+//! "always", and farther than noise explains and healthy windows go. A signal that was constant before cannot get stuck, nor
+//! can one that is constant for a window now and then: the weather of an hour, the price of a day without trade.
 
+use domain::counts::Counts;
 use domain::evaluation::Monitor;
-use domain::grid::{Bin, Bins};
+use domain::grid::{Bin, Bins, Grid};
 
-use super::{Seen, finding, unlearned};
+use super::{Seen, finding};
 use crate::finding::Finding;
 use crate::stats::proportion::Share;
 use crate::threshold::{Limit, Limits};
@@ -15,40 +17,37 @@ use crate::words;
 /// How much nearer to "always" the most frequent value must come.
 const HALF_WAY: f64 = 0.5;
 
+/// The share of the most frequent value, as far as bins tell: of a bin that holds a stretch of values nobody knows whether
+/// they are one. `None` where there are no values.
+pub fn top_share(grid: &Grid, counts: &Counts) -> Option<Share> {
+    let is_one_value = |bin: Bin| match &grid.bins {
+        Bins::Numbers(edges) => bin.value_index().is_some_and(|position| edges.is_atom(position)),
+        Bins::Categories(_) => bin.value_index().is_some(),
+    };
+    let values = counts.iter().filter(|(bin, _)| is_one_value(*bin));
+    Share::of(values.map(|(_, n)| n).max().unwrap_or(0), counts.present())
+}
+
 pub fn find(seen: &Seen<'_>, limits: &Limits) -> Option<Finding> {
     if !seen.is_enough() {
         return None;
     }
-    let moments = (&seen.baseline.moments, &seen.current.moments);
-    let is_constant = |least: f64, greatest: f64| least == greatest;
     let sides =
-        [(&seen.baseline.counts, moments.0), (&seen.current.counts, moments.1)].map(|(counts, moments)| {
-            let present = counts.present();
-            let top = match &seen.grid.bins {
-                Bins::Numbers(_) if moments.n > 0 && is_constant(moments.least, moments.greatest) => present,
-                // Of a bin that holds a stretch of values nobody knows whether they are one value.
-                Bins::Numbers(edges) => {
-                    let atoms = counts
-                        .iter()
-                        .filter(|(bin, _)| bin.value_index().is_some_and(|position| edges.is_atom(position)));
-                    atoms.map(|(_, n)| n).max().unwrap_or(0)
-                }
-                Bins::Categories(_) => {
-                    let levels = counts.iter().filter(|(bin, _)| bin.value_index().is_some());
-                    levels.map(|(_, n)| n).max().unwrap_or(0)
-                }
-            };
-            Share::of(top, present)
-        });
+        [(&seen.baseline.counts, &seen.baseline.moments), (&seen.current.counts, &seen.current.moments)].map(
+            |(counts, moments)| match moments.n > 0 && moments.least == moments.greatest {
+                true => Share::of(counts.present(), counts.present()),
+                false => top_share(seen.grid, counts),
+            },
+        );
     let [Some(before), Some(now)] = sides else { return None };
     if now.n() < seen.least_events || before.n() < seen.least_events {
         return None;
     }
-    let chance = limits.share(before, now, None);
+    let usual = limits.share(before, now, seen.top.as_ref());
     let room = HALF_WAY * (1.0 - before.value());
-    let threshold = chance.threshold.max(before.value() + room);
-    let limit = limits.above(before.value(), threshold, chance.noise);
-    let limit = unlearned(Limit { floor: room, law: chance.law, ..limit });
+    let threshold = usual.threshold.max(before.value() + room);
+    let limit = limits.above(before.value(), threshold, usual.noise);
+    let limit = Limit { floor: room, basis: usual.basis, law: usual.law, ..limit };
     let value = name_of_top(seen);
     let facts = format!(
         "{} is {value} in {} of events; the most frequent value usually in {}, {}",
@@ -74,11 +73,40 @@ fn name_of_top(seen: &Seen<'_>) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::{beyond, found};
+    use super::super::tests::{beyond, found, limits, sides};
     use super::*;
+    use crate::spread::Spread;
 
     fn wave(n: usize) -> Vec<Option<f64>> {
         (0..n).map(|index| Some(((index * 37) % 1_000) as f64 / 10.0)).collect()
+    }
+
+    /// Four weeks of hours of one temperature each, in some of them for all events, and this hour's alike.
+    #[test]
+    fn a_window_of_one_value_is_usual_where_healthy_windows_are_such() {
+        let of_hour = |hour: usize| Some(((hour * 7) % 3) as f64);
+        let mixed = |hour: usize, n: usize| of_hour(if n.is_multiple_of(2) { hour } else { hour + 1 });
+        let baseline: Vec<Option<f64>> =
+            (0..672).flat_map(|hour| (0..100).map(move |n| mixed(hour, n))).collect();
+        let now = vec![of_hour(1); 400];
+        let rise = |hour: usize| if hour.is_multiple_of(10) { 0.67 } else { 0.17 };
+        let values: Vec<f64> = (0..672).map(rise).collect();
+        let spread = Spread::of(&values, 672).map(|spread| Spread { days: 28.0, wander: 1.0, ..spread });
+        let found = |top| {
+            let (grid, baseline, current) = sides(&baseline, &now);
+            let seen = Seen {
+                signal: "feature.x",
+                grid: &grid,
+                baseline: &baseline,
+                current: &current,
+                outside: None,
+                top,
+                least_events: 50,
+            };
+            find(&seen, &limits()).expect("values on both sides")
+        };
+        assert!(found(None).is_beyond(), "where nobody knows");
+        assert!(!found(spread).is_beyond(), "{:?}", found(spread));
     }
 
     #[test]

@@ -60,6 +60,7 @@ mod tests {
             baseline: &baseline,
             current: &current,
             outside: None,
+            top: None,
             least_events: 10,
         };
         let value = others[1] as f64 / now as f64;

@@ -6,12 +6,13 @@
 mod streams;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::sync::Arc;
 
-use domain::baseline::SignalBaseline;
+use domain::baseline::{Moments, SignalBaseline};
 use domain::contract::{Contract, Watch};
 use domain::counts::Counts;
-use domain::evaluation::{Severity, Verdict};
+use domain::evaluation::{Evaluation, Monitor, Severity, Verdict};
 use domain::grid::Grid;
 use domain::time::{HOUR, Instant, Interval};
 use rand::rngs::StdRng;
@@ -21,13 +22,12 @@ use sql::counts::{CountPoint, CountSeries};
 use sql::grids::StoredGrid;
 
 use crate::calibrate::{self, Past, Rest};
-use crate::compare::Comparison;
 use crate::config::Config;
 use crate::counted::{self, Counted};
 use crate::finding::{Context, Finding};
 use crate::inhibition;
 use crate::reference::{HealthyWindows, Learned, Reference};
-use crate::signals;
+use crate::signals::{self, Sides};
 use crate::standings::{Key, Standings};
 use crate::threshold::{Rules, Standing, judge};
 
@@ -38,6 +38,8 @@ const WEEK: usize = 7 * 24;
 const WEEKS: usize = 4;
 /// A fault is followed for so many windows.
 const FOLLOWED: usize = 6;
+/// Alarms that begin no more windows apart are of one cause.
+const TOGETHER: usize = 2;
 const MODEL: &str = "simulated";
 
 /// What goes wrong with a signal.
@@ -50,6 +52,10 @@ pub enum Fault {
     Nulls(f64),
     /// So large a share of the values becomes a category that was never seen.
     NewCategory(f64),
+    /// All values are told in another unit: so many times as large.
+    Unit(f64),
+    /// One value takes the place of all others.
+    Stuck,
 }
 
 /// Counts of one hour of a signal, with a fault or without.
@@ -80,11 +86,13 @@ pub struct Outcome {
     pub signals: usize,
     /// Months of models that were judged.
     pub months: f64,
-    /// Runs of windows that were told to be off course while nothing was wrong.
+    /// How often a person was told that something is off course while nothing was wrong. Alarms that begin within two
+    /// windows of each other are one, as the alerter's incidents are (its `correlation`).
     pub pages: usize,
-    pub tickets: usize,
-    /// What the pages said.
+    /// Runs of windows of one subject that page, and what they said.
     pub sentences: Vec<String>,
+    /// Runs of windows of one subject that make a ticket, by what found them.
+    pub tickets: BTreeMap<&'static str, usize>,
     /// Single windows beyond their limit.
     pub beyond: usize,
     pub windows: usize,
@@ -110,8 +118,10 @@ impl Outcome {
         self.signals += other.signals;
         self.months += other.months;
         self.pages += other.pages;
-        self.tickets += other.tickets;
         self.sentences.extend_from_slice(&other.sentences);
+        for (monitor, tickets) in &other.tickets {
+            *self.tickets.entry(monitor).or_default() += tickets;
+        }
         self.beyond += other.beyond;
         self.windows += other.windows;
         self.found.resize(self.found.len().max(other.found.len()), Found::default());
@@ -161,12 +171,16 @@ pub fn run(plan: &Plan, model: &[Signal]) -> Outcome {
     let base = world.base();
     let mut standings = Standings::new(Rules::from(&plan.config));
     let mut learned = Arc::new(Learned::new());
+    let mut last_page = None;
     for hour in WEEKS * WEEK..hours {
         if (hour - WEEKS * WEEK).is_multiple_of(WEEK) {
             learned = Arc::new(world.learned(hour));
         }
         let reference = world.reference(&base, &learned, hour);
-        world.judge(&reference, hour, &mut standings, &mut outcome);
+        if world.judge(&reference, hour, &mut standings, &mut outcome) {
+            outcome.pages += usize::from(last_page.is_none_or(|last| hour > last + TOGETHER));
+            last_page = Some(hour);
+        }
         let is_probed = (hour / 24).is_multiple_of(plan.probe_days) && random.random_ratio(1, 24);
         if is_probed && hour + FOLLOWED <= hours {
             world.probe(&base, &learned, hour, &mut outcome, &mut random);
@@ -230,7 +244,14 @@ impl World<'_> {
         base.learned(learned.clone()).with(signals, "the same hours of 4 weeks".to_owned())
     }
 
-    fn judge(&self, reference: &Reference, hour: usize, standings: &mut Standings, outcome: &mut Outcome) {
+    /// Whether something began to page.
+    fn judge(
+        &self,
+        reference: &Reference,
+        hour: usize,
+        standings: &mut Standings,
+        outcome: &mut Outcome,
+    ) -> bool {
         let counted = self.model.iter().zip(&self.drawn).map(|(signal, drawn)| {
             let counted = Counted { counts: drawn[hour].clone(), ..Counted::default() };
             ((String::new(), signal.name.clone()), counted)
@@ -249,19 +270,21 @@ impl World<'_> {
             evaluated_at: at(hour + 1),
         };
         let evaluations = standings.judge(findings, &context, &[]);
-        for evaluation in &evaluations {
+        let is_new = |evaluation: &&Evaluation| {
             let before = standings.get(&Key::of(evaluation)).map(|standing| standing.verdict);
-            let is_new = evaluation.verdict == Verdict::OffCourse && !before.is_some_and(Verdict::is_alarm);
-            match evaluation.severity {
-                Severity::Page if is_new => {
-                    outcome.pages += 1;
-                    outcome.sentences.push(evaluation.sentence.clone());
-                }
-                Severity::Ticket if is_new => outcome.tickets += 1,
-                _ => {}
+            evaluation.verdict == Verdict::OffCourse && !before.is_some_and(Verdict::is_alarm)
+        };
+        let mut pages = false;
+        for evaluation in evaluations.iter().filter(is_new) {
+            if evaluation.severity == Severity::Page {
+                pages = true;
+                outcome.sentences.push(evaluation.sentence.clone());
+            } else {
+                *outcome.tickets.entry(evaluation.subject.monitor.name()).or_default() += 1;
             }
         }
         standings.take(&evaluations);
+        pages
     }
 
     /// Tries each fault on each signal for some hours from `hour` on.
@@ -291,7 +314,7 @@ impl World<'_> {
         random: &mut StdRng,
     ) {
         let rules = Rules::from(&self.plan.config);
-        let mut standings: BTreeMap<&'static str, Standing> = BTreeMap::new();
+        let mut standing: Option<Standing> = None;
         let mut is_told = false;
         found.tried += 1;
         for (after, (hour, reference)) in references.iter().enumerate() {
@@ -299,17 +322,16 @@ impl World<'_> {
             if counts.total() < watch().least_events {
                 continue;
             }
-            let findings = compared(reference, signal, counts);
-            let is_beyond = findings.iter().any(Finding::is_beyond);
+            let moments = fault.moments(counts.present());
+            let finding = found_by(fault.monitor(), reference, signal, Counted { counts, moments });
+            let is_beyond = finding.as_ref().is_some_and(Finding::is_beyond);
             found.windows += 1;
             found.beyond += usize::from(is_beyond);
             found.at_once += usize::from(is_beyond && after == 0);
-            for finding in findings.iter().filter(|finding| finding.is_enough) {
-                let name = finding.monitor.name();
-                let standing = judge(rules, standings.get(name), &finding.reading(at(*hour)));
-                standings.insert(name, standing);
+            if let Some(finding) = finding.filter(|finding| finding.is_enough) {
+                standing = Some(judge(rules, standing.as_ref(), &finding.reading(at(*hour))));
             }
-            if !is_told && standings.values().any(|standing| standing.verdict.is_alarm()) {
+            if !is_told && standing.is_some_and(|standing| standing.verdict.is_alarm()) {
                 is_told = true;
                 found.delays.push(after + 1);
             }
@@ -321,27 +343,53 @@ impl Fault {
     fn applies_to(self, grid: &Grid) -> bool {
         match self {
             Self::None => false,
-            Self::Shift(_) => grid.is_numeric(),
-            Self::Nulls(_) => true,
+            Self::Shift(_) | Self::Unit(_) => grid.is_numeric(),
+            Self::Nulls(_) | Self::Stuck => true,
             Self::NewCategory(_) => !grid.is_numeric(),
+        }
+    }
+
+    /// Whose task it is to find the fault.
+    fn monitor(self) -> Monitor {
+        match self {
+            Self::None | Self::Shift(_) | Self::Unit(_) => Monitor::Drift,
+            Self::Nulls(_) => Monitor::Missing,
+            Self::NewCategory(_) => Monitor::Unseen,
+            Self::Stuck => Monitor::Stuck,
+        }
+    }
+
+    /// What is known beside the counts: that all of `n` values are one.
+    fn moments(self, n: u64) -> Moments {
+        let mut moments = Moments::default();
+        if self == Self::Stuck {
+            (0..n).for_each(|_| moments.add(1.0));
+        }
+        moments
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::None => write!(out, "nothing"),
+            Self::Shift(sd) => write!(out, "{sd} sd"),
+            Self::Nulls(share) => write!(out, "nulls 0 → {} %", 100.0 * share),
+            Self::NewCategory(share) => write!(out, "new category {} %", 100.0 * share),
+            Self::Unit(factor) => write!(out, "unit × {factor:.2}"),
+            Self::Stuck => write!(out, "stuck value"),
         }
     }
 }
 
-fn compared(reference: &Reference, signal: &Signal, counts: Counts) -> Vec<Finding> {
-    let Some(baseline) = reference.signals.get(&(String::new(), signal.name.clone())) else {
-        return Vec::new();
-    };
-    let comparison = Comparison {
-        signal: &signal.name,
-        segment: "",
-        grid: &signal.grid,
-        baseline,
-        current: &Counted { counts, ..Counted::default() },
-        healthy: reference.healthy_of("", &signal.name),
-        least_events: watch().least_events,
-    };
-    comparison.findings(&reference.limits)
+/// What one monitor finds of a signal that has these counts.
+fn found_by(monitor: Monitor, reference: &Reference, signal: &Signal, current: Counted) -> Option<Finding> {
+    let key = (String::new(), signal.name.clone());
+    let baseline = reference.signals.get(&key)?;
+    let sides = Sides { grid: &signal.grid, baseline, current: &current };
+    signals::of_signal(reference, &watch(), &key, sides)
+        .into_iter()
+        .find(|finding| finding.monitor == monitor)
 }
 
 fn watch() -> Watch {
@@ -373,9 +421,15 @@ mod tests {
             let mut model = vec![numbers("prediction.score", habit, 2_000, hours, &mut random)];
             model.push(numbers("feature.a", habit, 2_000, hours, &mut random));
             model.push(categories("feature.b", habit, 2_000, hours, &mut random));
-            let faults = [Fault::Shift(0.5), Fault::Nulls(0.05), Fault::NewCategory(0.02)];
+            let faults = [
+                Fault::Shift(0.5),
+                Fault::Nulls(0.05),
+                Fault::NewCategory(0.02),
+                Fault::Unit(1.609_344),
+                Fault::Stuck,
+            ];
             let outcome = run(&plan(10, &faults), &model);
-            assert_eq!((outcome.pages, outcome.tickets), (0, 0), "{habit:?}: {outcome:?}");
+            assert_eq!((outcome.pages, &outcome.tickets), (0, &BTreeMap::new()), "{habit:?}: {outcome:?}");
             assert!(outcome.windows > 10 * 24 * 3, "{habit:?}: {outcome:?}");
             for (fault, found) in faults.iter().zip(&outcome.found) {
                 let power = found.power().expect("it was tried");

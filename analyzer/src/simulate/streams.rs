@@ -23,6 +23,8 @@ pub enum Habit {
 const WANDER_SD: f64 = 0.03;
 const WANDER_PHI: f64 = 0.9;
 const WAVE: f64 = 0.1;
+/// So many standard deviations is a quantity with a unit above its zero on average.
+const ABOVE_ZERO: f64 = 3.0;
 /// Of every value so many are null when nothing is wrong.
 const NULLS: f64 = 0.001;
 const SAMPLE: usize = 5_000;
@@ -58,9 +60,17 @@ pub fn numbers(name: &str, habit: Habit, rows: u64, hours: usize, random: &mut S
     let edges = Edges::of_sample((0..SAMPLE).map(|_| standard(random)).collect());
     let grid = Grid::new(MODEL, name, Instant::EPOCH, Bins::Numbers(edges.clone()));
     let draw = move |hour: usize, fault: Fault, random: &mut StdRng| {
-        let mean = means[hour] + if let Fault::Shift(sd) = fault { sd } else { 0.0 };
+        let (mean, sd) = match fault {
+            Fault::Shift(by) => (means[hour] + by, 1.0),
+            Fault::Unit(factor) => (factor * (means[hour] + ABOVE_ZERO) - ABOVE_ZERO, factor),
+            Fault::Stuck => (0.0, 0.0),
+            _ => (means[hour], 1.0),
+        };
         let nulls = nulls(fault);
-        let shares = edges.as_slice().iter().map(|edge| 1.0 - normal::sf(edge - mean)).chain([1.0]);
+        let below = |edge: f64| {
+            if sd > 0.0 { 1.0 - normal::sf((edge - mean) / sd) } else { f64::from(u8::from(edge >= mean)) }
+        };
+        let shares = edges.as_slice().iter().map(|edge| below(*edge)).chain([1.0]);
         let cumulative: Vec<f64> =
             [nulls].into_iter().chain(shares.map(|share| nulls + (1.0 - nulls) * share)).collect();
         multinomial(&cumulative, rows, random, |place| match place {
@@ -80,6 +90,9 @@ pub fn categories(name: &str, habit: Habit, rows: u64, hours: usize, random: &mu
         let new = if let Fault::NewCategory(share) = fault { share } else { 0.0 };
         let nulls = nulls(fault);
         let weight = |level: usize| {
+            if fault == Fault::Stuck {
+                return f64::from(u8::from(level == 0));
+            }
             let lean = if level.is_multiple_of(2) { means[hour] } else { -means[hour] };
             lean.exp() / (level + 1) as f64
         };

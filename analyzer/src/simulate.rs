@@ -3,13 +3,14 @@
 //!
 //! Invariant: whatever is drawn follows from the seed, so a figure can be had again.
 
+mod fault;
+mod outcome;
 mod streams;
 
 use std::collections::BTreeMap;
-use std::fmt;
 use std::sync::Arc;
 
-use domain::baseline::{Moments, SignalBaseline};
+use domain::baseline::SignalBaseline;
 use domain::contract::{Contract, Watch};
 use domain::counts::Counts;
 use domain::evaluation::{Evaluation, Monitor, Severity, Verdict};
@@ -31,6 +32,8 @@ use crate::signals::{self, Sides};
 use crate::standings::{Key, Standings};
 use crate::threshold::{Rules, Standing, judge};
 
+pub use fault::Fault;
+pub use outcome::{Found, Outcome};
 pub use streams::{Habit, categories, numbers};
 
 const WEEK: usize = 7 * 24;
@@ -41,22 +44,6 @@ const FOLLOWED: usize = 6;
 /// Alarms that begin no more windows apart are of one cause.
 const TOGETHER: usize = 2;
 const MODEL: &str = "simulated";
-
-/// What goes wrong with a signal.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Fault {
-    None,
-    /// All values move by so many standard deviations.
-    Shift(f64),
-    /// So large a share of the values becomes null.
-    Nulls(f64),
-    /// So large a share of the values becomes a category that was never seen.
-    NewCategory(f64),
-    /// All values are told in another unit: so many times as large.
-    Unit(f64),
-    /// One value takes the place of all others.
-    Stuck,
-}
 
 /// Counts of one hour of a signal, with a fault or without.
 pub type Draw = Box<dyn Fn(usize, Fault, &mut StdRng) -> Counts>;
@@ -78,79 +65,6 @@ pub struct Plan {
     /// One in so many days the faults are tried, at an hour of chance.
     pub probe_days: usize,
     pub seed: u64,
-}
-
-/// What became of one model, or of several together.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Outcome {
-    pub signals: usize,
-    /// Months of models that were judged.
-    pub months: f64,
-    /// How often a person was told that something is off course while nothing was wrong. Alarms that begin within two
-    /// windows of each other are one, as the alerter's incidents are (its `correlation`).
-    pub pages: usize,
-    /// Runs of windows of one subject that page, and what they said.
-    pub sentences: Vec<String>,
-    /// Runs of windows of one subject that make a ticket, by what found them.
-    pub tickets: BTreeMap<&'static str, usize>,
-    /// Single windows beyond their limit.
-    pub beyond: usize,
-    pub windows: usize,
-    /// What was found of each of the plan's faults.
-    pub found: Vec<Found>,
-}
-
-/// How a fault was found.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Found {
-    pub tried: usize,
-    /// Of the first windows after the fault, how many were beyond their limit.
-    pub at_once: usize,
-    /// Of all windows that were tried.
-    pub windows: usize,
-    pub beyond: usize,
-    /// After how many windows the alarm came, where it came.
-    pub delays: Vec<usize>,
-}
-
-impl Outcome {
-    pub fn add(&mut self, other: &Self) {
-        self.signals += other.signals;
-        self.months += other.months;
-        self.pages += other.pages;
-        self.sentences.extend_from_slice(&other.sentences);
-        for (monitor, tickets) in &other.tickets {
-            *self.tickets.entry(monitor).or_default() += tickets;
-        }
-        self.beyond += other.beyond;
-        self.windows += other.windows;
-        self.found.resize(self.found.len().max(other.found.len()), Found::default());
-        for (found, more) in self.found.iter_mut().zip(&other.found) {
-            found.tried += more.tried;
-            found.at_once += more.at_once;
-            found.windows += more.windows;
-            found.beyond += more.beyond;
-            found.delays.extend(&more.delays);
-        }
-    }
-}
-
-impl Found {
-    /// The share of windows with the fault that were beyond their limit; `None` where it was never tried.
-    pub fn power(&self) -> Option<f64> {
-        (self.windows > 0).then(|| self.beyond as f64 / self.windows as f64)
-    }
-
-    /// The share of faults that became an alarm while they were followed.
-    pub fn told(&self) -> Option<f64> {
-        (self.tried > 0).then(|| self.delays.len() as f64 / self.tried as f64)
-    }
-
-    pub fn median_delay(&self) -> Option<usize> {
-        let mut sorted = self.delays.clone();
-        sorted.sort_unstable();
-        sorted.get(sorted.len() / 2).copied()
-    }
 }
 
 /// Judges `plan.days` healthy days of one model that has these signals, and tries the faults beside them.
@@ -339,49 +253,6 @@ impl World<'_> {
     }
 }
 
-impl Fault {
-    fn applies_to(self, grid: &Grid) -> bool {
-        match self {
-            Self::None => false,
-            Self::Shift(_) | Self::Unit(_) => grid.is_numeric(),
-            Self::Nulls(_) | Self::Stuck => true,
-            Self::NewCategory(_) => !grid.is_numeric(),
-        }
-    }
-
-    /// Whose task it is to find the fault.
-    fn monitor(self) -> Monitor {
-        match self {
-            Self::None | Self::Shift(_) | Self::Unit(_) => Monitor::Drift,
-            Self::Nulls(_) => Monitor::Missing,
-            Self::NewCategory(_) => Monitor::Unseen,
-            Self::Stuck => Monitor::Stuck,
-        }
-    }
-
-    /// What is known beside the counts: that all of `n` values are one.
-    fn moments(self, n: u64) -> Moments {
-        let mut moments = Moments::default();
-        if self == Self::Stuck {
-            (0..n).for_each(|_| moments.add(1.0));
-        }
-        moments
-    }
-}
-
-impl fmt::Display for Fault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::None => write!(out, "nothing"),
-            Self::Shift(sd) => write!(out, "{sd} sd"),
-            Self::Nulls(share) => write!(out, "nulls 0 → {} %", 100.0 * share),
-            Self::NewCategory(share) => write!(out, "new category {} %", 100.0 * share),
-            Self::Unit(factor) => write!(out, "unit × {factor:.2}"),
-            Self::Stuck => write!(out, "stuck value"),
-        }
-    }
-}
-
 /// What one monitor finds of a signal that has these counts.
 fn found_by(monitor: Monitor, reference: &Reference, signal: &Signal, current: Counted) -> Option<Finding> {
     let key = (String::new(), signal.name.clone());
@@ -437,6 +308,32 @@ mod tests {
                 assert!(found.median_delay().is_some_and(|delay| delay <= 2), "{habit:?} {fault:?}");
             }
         }
+    }
+
+    /// A stream that is healthy but for some hours in which all of its values are gone.
+    fn gone_within(hours: std::ops::Range<usize>, signal: Signal) -> Signal {
+        let drawn = signal.draw;
+        let draw: Draw = Box::new(move |hour, fault, random| {
+            drawn(hour, if hours.contains(&hour) { Fault::Nulls(0.99) } else { fault }, random)
+        });
+        Signal { draw, ..signal }
+    }
+
+    #[test]
+    fn signals_that_are_gone_within_two_windows_are_one_page_and_a_later_one_is_another() {
+        let mut random = StdRng::seed_from_u64(4);
+        let hours = WEEKS * WEEK + 2 * 24;
+        let mut gone = |name: &str, first: usize| {
+            let signal = numbers(name, Habit::Independent, 1_000, hours, &mut random);
+            let from = WEEKS * WEEK + first;
+            gone_within(from..from + 4, signal)
+        };
+        let together = [gone("feature.a", 5), gone("feature.b", 6)];
+        let outcome = run(&plan(2, &[]), &together);
+        assert_eq!((outcome.pages, outcome.sentences.len()), (1, 2), "{:#?}", outcome.sentences);
+        let apart = [gone("feature.a", 5), gone("feature.b", 30)];
+        let outcome = run(&plan(2, &[]), &apart);
+        assert_eq!((outcome.pages, outcome.sentences.len()), (2, 2), "{:#?}", outcome.sentences);
     }
 
     #[test]

@@ -42,7 +42,7 @@ impl Hasher for AsItIs {
 }
 
 /// Says, once it is known, whether the batch that holds an event was stored.
-type Fate = watch::Receiver<Option<bool>>;
+pub type Fate = watch::Receiver<Option<bool>>;
 
 /// Shared by everything that stores events of one collector.
 #[derive(Clone)]
@@ -70,6 +70,14 @@ pub struct Sorted {
     /// Events that another batch holds, which is under way, with that batch's fate.
     pub undecided: Vec<(Prediction, Fate)>,
     claim: Claim,
+}
+
+/// What is known of a batch before it is written down which of its events are left out.
+pub struct Told {
+    /// The rows of events that came before, ascending.
+    pub repeated: Vec<usize>,
+    /// The others.
+    pub claim: Claim,
 }
 
 /// Events that this batch stores. Dropped without a word they are forgotten: nobody knows whether they are stored.
@@ -114,12 +122,12 @@ impl Duplicates {
     }
 
     /// Claims events that are stored whatever came before.
-    pub fn claim(&self, events: &[Prediction]) -> Claim {
+    pub fn claim(&self, events: &Predictions) -> Claim {
         let (tell, fate) = watch::channel(None);
         let mut claim = Claim { shared: self.0.clone(), keys: Vec::with_capacity(events.len()), tell };
+        let keys = self.0.keys_of(events);
         let mut window = self.0.lock();
-        for event in events {
-            let key = self.0.key_of(event);
+        for key in keys {
             // What another batch holds is that batch's to give up.
             if let Entry::Vacant(vacant) = window.under_way.entry(key) {
                 vacant.insert(fate.clone());
@@ -129,36 +137,56 @@ impl Duplicates {
         claim
     }
 
+    /// Tells which events of a batch came before, and claims the others: all of them or none.
+    ///
+    /// # Errors
+    /// Where one of them is under way in another batch: that batch's fate. Nothing is held while it is waited for, so two
+    /// batches never wait for each other.
+    pub fn claim_new(&self, events: &Predictions, now: Instant) -> Result<Told, Fate> {
+        let (tell, fate) = watch::channel(None);
+        let all = self.0.keys_of(events);
+        let mut own = Keys::with_capacity_and_hasher(all.len(), BuildHasherDefault::default());
+        let (mut repeated, mut keys) = (Vec::new(), Vec::with_capacity(all.len()));
+        let mut window = self.0.lock();
+        window.turn(&self.0.config, now);
+        for (row, key) in all.into_iter().enumerate() {
+            if window.knows(&key) || !own.insert(key) {
+                repeated.push(row);
+            } else if let Some(fate) = window.under_way.get(&key) {
+                return Err(fate.clone());
+            } else {
+                keys.push(key);
+            }
+        }
+        keys.iter().for_each(|key| {
+            window.under_way.insert(*key, fate.clone());
+        });
+        Ok(Told { repeated, claim: Claim { shared: self.0.clone(), keys, tell } })
+    }
+
     /// Sorts a batch, and claims its fresh events.
     pub fn sort(&self, events: Predictions, now: Instant) -> Sorted {
         let (tell, fate) = watch::channel(None);
         let mut claim = Claim { shared: self.0.clone(), keys: Vec::with_capacity(events.len()), tell };
-        let (mut fresh, mut duplicates, mut undecided) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut duplicates, mut undecided, mut others) = (Vec::new(), Vec::new(), Vec::new());
+        let keys = self.0.keys_of(&events);
         let mut own = Keys::with_capacity_and_hasher(events.len(), BuildHasherDefault::default());
         let mut window = self.0.lock();
         window.turn(&self.0.config, now);
-        for row in 0..events.len() {
-            let label = |numbers: &[i32]| events.labels.text(numbers[row] as u32);
-            let (model, version) = (label(&events.models), label(&events.versions));
-            let key = self.0.key(model, version, label(&events.environments), events.ids.get(row));
+        for (row, key) in keys.into_iter().enumerate() {
             if window.knows(&key) || own.contains(&key) {
-                duplicates.push(row);
+                duplicates.push(events.row(row));
+                others.push(row);
             } else if let Some(fate) = window.under_way.get(&key) {
                 undecided.push((events.row(row), fate.clone()));
+                others.push(row);
             } else {
                 own.insert(key);
                 window.under_way.insert(key, fate.clone());
                 claim.keys.push(key);
-                fresh.push(row);
             }
         }
-        let duplicates = duplicates.into_iter().map(|row| events.row(row)).collect();
-        // Nearly always all are new, and nothing is copied.
-        let fresh = match fresh.len() == events.len() {
-            true => events,
-            false => fresh.into_iter().map(|row| events.row(row)).collect::<Vec<_>>().into(),
-        };
-        Sorted { fresh, duplicates, undecided, claim }
+        Sorted { fresh: events.without(&others), duplicates, undecided, claim }
     }
 }
 
@@ -196,6 +224,15 @@ impl Shared {
 
     fn key_of(&self, event: &Prediction) -> Key {
         self.key(&event.model, &event.version, &event.environment, &event.id)
+    }
+
+    fn keys_of(&self, events: &Predictions) -> Vec<Key> {
+        let key = |row: usize| {
+            let label = |numbers: &[i32]| events.labels.text(numbers[row] as u32);
+            let (model, version) = (label(&events.models), label(&events.versions));
+            self.key(model, version, label(&events.environments), events.ids.get(row))
+        };
+        (0..events.len()).map(key).collect()
     }
 
     fn key(&self, model: &str, version: &str, environment: &str, id: &str) -> Key {
@@ -306,13 +343,33 @@ mod tests {
         let duplicates = window(600, 1_000);
         let whole = [event("a"), event("b"), event("a")];
         assert_eq!(duplicates.came_before(&whole, at(0)), [false, false, true]);
-        let claim = duplicates.claim(&whole);
+        let claim = duplicates.claim(&whole.iter().collect());
         let mut other = sorted(&duplicates, &["a"], 0);
         assert_eq!(numbers(&other), (0, 0, 1));
         claim.settle(true, at(1));
         let (_, fate) = other.undecided.pop().expect("undecided");
         assert!(is_stored(fate).await);
         assert_eq!(duplicates.came_before(&whole, at(2)), [true, true, true]);
+    }
+
+    #[tokio::test]
+    async fn a_batch_is_claimed_whole_or_waits_for_what_is_under_way() {
+        let duplicates = window(600, 1_000);
+        let batch =
+            |ids: &[&str]| -> Predictions { ids.iter().map(|id| event(id)).collect::<Vec<_>>().into() };
+        sorted(&duplicates, &["a"], 0).settle(true, at(0));
+        let other = sorted(&duplicates, &["c"], 0);
+        let events = batch(&["a", "b", "b", "c"]);
+        let Err(fate) = duplicates.claim_new(&events, at(1)) else { panic!("c is under way") };
+        // Nothing of it is claimed while it waits.
+        assert_eq!(numbers(&sorted(&duplicates, &["b"], 1)), (1, 0, 0));
+        other.settle(false, at(1));
+        assert!(!is_stored(fate).await);
+        let Ok(Told { repeated, claim }) = duplicates.claim_new(&events, at(2)) else { panic!("c is free") };
+        assert_eq!(repeated, [0, 2]);
+        assert_eq!(numbers(&sorted(&duplicates, &["b", "c"], 2)), (0, 0, 2));
+        claim.settle(true, at(3));
+        assert_eq!(numbers(&sorted(&duplicates, &["a", "b", "c"], 3)), (0, 3, 0));
     }
 
     #[test]

@@ -20,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::batch::{self, Counted, Span, Summary};
 use crate::config;
-use crate::duplicates::{self, Duplicates};
+use crate::duplicates::{self, Claim, Duplicates, Told};
 use crate::event::{Outcome, Prediction, Rejection};
 use crate::guard::{GuardBook, Settings};
 use crate::health::StoreHealth;
@@ -203,14 +203,49 @@ impl Intake {
 
     /// Stores all of these predictions, as a source must that has written down what is in the batch. Repetitions of them
     /// are told by [`Self::insert_new`] and [`Self::came_before`].
-    pub async fn insert_whole(&self, events: Vec<Prediction>, token: &str) -> Result<(), IntakeError> {
+    pub async fn insert_whole(&self, events: impl Into<Predictions>, token: &str) -> Result<(), IntakeError> {
         if !self.duplicates.is_on() {
             return self.insert(events, token).await;
         }
+        let events = events.into();
         let claim = self.duplicates.claim(&events);
+        self.insert_claimed(events, claim, token).await
+    }
+
+    /// Stores predictions that were claimed before.
+    pub async fn insert_claimed(
+        &self,
+        events: Predictions,
+        claim: Claim,
+        token: &str,
+    ) -> Result<(), IntakeError> {
         let outcome = self.insert(events, token).await;
         claim.settle(outcome.is_ok(), self.clock.now());
         outcome
+    }
+
+    /// Tells which of these predictions came before, in the store or among themselves, and claims the others. Waits
+    /// while it depends on another batch.
+    pub async fn claim_new(&self, mut events: Predictions) -> (Predictions, Told) {
+        if !self.duplicates.is_on() {
+            let claim = self.duplicates.claim(&Predictions::default());
+            return (events, Told { repeated: Vec::new(), claim });
+        }
+        loop {
+            let (duplicates, now) = (self.duplicates.clone(), self.clock.now());
+            let (same, told) = off_the_runtime(move || {
+                let told = duplicates.claim_new(&events, now);
+                (events, told)
+            })
+            .await;
+            events = same;
+            match told {
+                Ok(told) => return (events, told),
+                Err(fate) => {
+                    duplicates::is_stored(fate).await;
+                }
+            }
+        }
     }
 
     /// Which of these predictions came before, in the store or among themselves.

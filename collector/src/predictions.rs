@@ -164,6 +164,16 @@ impl Predictions {
         self.tags.truncate(rows, Texts::truncate);
     }
 
+    /// The events but for those at `rows`, which ascend. Mostly there are none, and nothing is copied.
+    pub fn without(self, rows: &[usize]) -> Self {
+        if rows.is_empty() {
+            return self;
+        }
+        let mut left_out = rows.iter().copied().peekable();
+        let kept = (0..self.len()).filter(|row| left_out.next_if_eq(row).is_none());
+        kept.map(|row| self.row(row)).collect::<Vec<_>>().into()
+    }
+
     /// Makes room for the events of `others`, so that appending them moves nothing.
     pub fn reserve<'a>(&mut self, others: impl Iterator<Item = &'a Self> + Clone) {
         let sum = |of: fn(&Self) -> usize| others.clone().map(of).sum::<usize>();
@@ -308,6 +318,18 @@ mod tests {
         assert!(bytes(0, 0) >= 1_000 * 60, "{}", bytes(0, 0));
         assert!(bytes(100, 0) >= bytes(0, 0) + 1_000 * 1_200);
         assert!(bytes(0, 500) >= bytes(0, 0) + 1_000 * 500);
+    }
+
+    #[test]
+    fn events_are_left_out_by_their_rows() {
+        let event = |id: usize| Prediction { id: id.to_string(), ..Prediction::bare() };
+        let left = |rows: &[usize]| -> Vec<String> {
+            let all: Predictions = (0..5).map(event).collect::<Vec<_>>().into();
+            all.without(rows).rows().map(|event| event.id).collect()
+        };
+        assert_eq!(left(&[]), ["0", "1", "2", "3", "4"]);
+        assert_eq!(left(&[0, 3]), ["1", "2", "4"]);
+        assert!(left(&[0, 1, 2, 3, 4]).is_empty());
     }
 
     proptest! {

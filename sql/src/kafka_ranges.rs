@@ -25,6 +25,15 @@ pub struct Life {
     pub era: u32,
 }
 
+/// Where an event of a topic's partition stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct EventPlace {
+    /// Of its message.
+    pub offset: i64,
+    /// Within its message, whatever is refused beside it.
+    pub index: u32,
+}
+
 /// The offsets of one batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Range {
@@ -35,6 +44,8 @@ pub struct Range {
     pub messages: u32,
     /// Of every event of the batch.
     pub received_at: Instant,
+    /// Events that came before: they are left out, by whoever stores the batch.
+    pub repeated: Vec<EventPlace>,
 }
 
 /// The last range that was claimed in a life.
@@ -52,6 +63,7 @@ struct ClaimRow {
     next_offset: i64,
     messages: u32,
     received_at_ms: i64,
+    repeated: Vec<(i64, u32)>,
 }
 
 #[derive(Row, Serialize)]
@@ -65,6 +77,7 @@ struct NewClaim<'a> {
     next_offset: i64,
     messages: u32,
     received_at: i64,
+    repeated: Vec<(i64, u32)>,
     claimed_by: &'a str,
     claimed_at: i64,
 }
@@ -73,9 +86,10 @@ impl From<ClaimRow> for Claim {
     fn from(row: ClaimRow) -> Self {
         let received_at = Instant::from_millis(row.received_at_ms);
         let (first, next, messages) = (row.first_offset, row.next_offset, row.messages);
+        let repeated = row.repeated.into_iter().map(|(offset, index)| EventPlace { offset, index }).collect();
         Self {
             life: Life { topic_id: row.topic_id, era: row.era },
-            range: Range { first, next, messages, received_at },
+            range: Range { first, next, messages, received_at, repeated },
         }
     }
 }
@@ -120,6 +134,7 @@ impl Store {
                 next_offset: range.next,
                 messages: range.messages,
                 received_at: range.received_at.millis(),
+                repeated: range.repeated.iter().map(|place| (place.offset, place.index)).collect(),
                 claimed_by,
                 claimed_at: claimed_at.millis(),
             })

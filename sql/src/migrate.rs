@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 45] = migrations![
+const MIGRATIONS: [Migration; 46] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -76,6 +76,7 @@ const MIGRATIONS: [Migration; 45] = migrations![
     43 "0043_create_contracts",
     44 "0044_create_analyzer_beats",
     45 "0045_create_late_stretches",
+    46 "0046_add_repeated_to_kafka_ranges",
 ];
 
 /// The version of the schema that this build knows.

@@ -16,6 +16,8 @@ mod logs;
 mod process;
 #[path = "kafka/rebalances.rs"]
 mod rebalances;
+#[path = "kafka/repeats.rs"]
+mod repeats;
 #[path = "collector/running.rs"]
 #[allow(dead_code, reason = "the collector's own tests need all of it, these a part")]
 mod running;

@@ -2,12 +2,14 @@
 //! exactly once (`docs/kafka.md`, `docs/decisions/0007-kafka-exactly-once.md`).
 //!
 //! Reading order: [`config`] is what a consumer is told; [`resume`] decides where a partition is taken up; `gather` cuts a
-//! batch; `decode` reads it; `partition` claims, stores and commits it; `member` hears what the group decides;
-//! `standing` measures; [`gateway`] is the other direction, for what HTTP takes; `topic_id` tells topics of one name apart.
+//! batch; `decode` reads it; `partition` claims, stores and commits it; `catching_up` learns what others stored; `member`
+//! hears what the group decides; `standing` measures; [`gateway`] is the other direction, for what HTTP takes; `topic_id`
+//! tells topics of one name apart.
 //!
 //! Invariant: the group is polled whatever the store does. A partition whose batch waits takes nothing more from its
 //! queue, and the client then fetches nothing more for it.
 
+mod catching_up;
 pub mod config;
 mod decode;
 pub mod gateway;
@@ -33,6 +35,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use self::catching_up::CatchingUp;
 pub use self::config::Config;
 use self::gather::Room;
 use self::member::{Brokers, Change, Member};
@@ -95,6 +98,7 @@ impl Kafka {
             store,
             intake,
             clock: context.clock.clone(),
+            catching_up: CatchingUp::default(),
             in_flight: Arc::new(Semaphore::new(config.batch.in_flight)),
             room: Room::of(config.limits.waiting_bytes),
             standings,

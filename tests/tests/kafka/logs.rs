@@ -1,7 +1,7 @@
 //! Logs that are not what they were: claimed ranges that are finished, beginnings that are gone, topics made again.
 
 use domain::time::Instant;
-use sql::kafka_ranges::{Life, Place, Range};
+use sql::kafka_ranges::{EventPlace, Life, Place, Range};
 use tests::{eventually, text};
 
 use crate::world::{World, bodies};
@@ -25,10 +25,15 @@ impl World {
 
     /// Claims a range as a collector does that dies right after.
     async fn claim(&self, life: &Life, first: i64, next: i64) -> Instant {
+        self.claim_without(life, first, next, Vec::new()).await
+    }
+
+    /// The same, leaving out what came before.
+    async fn claim_without(&self, life: &Life, first: i64, next: i64, repeated: Vec<EventPlace>) -> Instant {
         let now = domain::time::Clock::System.now();
         let received_at = now.saturating_sub(std::time::Duration::from_secs(7));
         let messages = u32::try_from(next - first).expect("small");
-        let range = Range { first, next, messages, received_at };
+        let range = Range { first, next, messages, received_at, repeated };
         self.store.claim_kafka_range(&self.place(), life, &range, "who died", now).await.expect("claimed");
         received_at
     }
@@ -71,6 +76,27 @@ async fn a_range_that_was_stored_before_its_collector_died_is_not_stored_again()
     world.stored(60).await;
     collector.stop().await;
     world.holds_exactly(60).await;
+    // What it remembers of the store is the range itself, and no repetition of it.
+    assert_eq!(world.repeated().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_is_finished_as_its_claim_says_whatever_is_remembered() {
+    let world = World::new(1).await;
+    let life = world.begun_with(10).await;
+    // An event that comes again and one that does not; its claimant left out neither of them, and another one.
+    world.broker.produce(&world.topic, 0, &[bodies(3..4), bodies(10..12)].concat()).await;
+    world.claim_without(&life, 10, 13, vec![EventPlace { offset: 12, index: 0 }]).await;
+    // Behind the range the window counts again: what it stored, what it left out, and what was there before.
+    world.broker.produce(&world.topic, 0, &[bodies(10..12), bodies(0..2)].concat()).await;
+    let collector = world.collector().await;
+    world.stored(13).await;
+    eventually("four came before", async || world.repeated().await == 4).await;
+    collector.stop().await;
+    let times = "SELECT groupArray((id, n)) FROM (SELECT toUInt8(substring(id, 3)) AS id, count() AS n \
+                 FROM predictions GROUP BY id HAVING n > 1 OR id > 9 ORDER BY id)";
+    assert_eq!(text(&world.store, times).await, "[(3,2),(10,1),(11,1)]");
+    assert_eq!(world.broker.committed(&world.topic, &world.topic, 0).await, Some(17));
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -17,7 +17,7 @@ use crate::event;
 pub struct Config {
     /// `kafka-1:9092,kafka-2:9092`; a few of them are enough to find the others.
     pub brokers: String,
-    /// The consumer group. Collectors of one group share the partitions; another group stores every message again.
+    /// The consumer group. Collectors of one group share the partitions; another group takes every message again.
     pub group: String,
     pub topics: Vec<Topic>,
     /// Where a group begins that never was at a partition.

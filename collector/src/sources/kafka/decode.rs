@@ -4,7 +4,10 @@
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing))]
 
+use std::collections::HashSet;
+
 use domain::time::Instant;
+use sql::kafka_ranges::EventPlace;
 
 use super::messages::{Message, Messages};
 use crate::decode::{self, Framing, Names, Refused, Rules, Unreadable};
@@ -16,7 +19,16 @@ use crate::predictions::Predictions;
 #[derive(Debug)]
 pub struct Taken<E> {
     pub events: E,
+    /// Of each event.
+    pub places: Vec<EventPlace>,
     pub rejections: Vec<Rejection>,
+}
+
+impl Taken<()> {
+    fn with<E>(self, events: E) -> Taken<E> {
+        let Self { places, rejections, .. } = self;
+        Taken { events, places, rejections }
+    }
 }
 
 /// Where the messages come from, for people who look at what was refused.
@@ -40,7 +52,7 @@ pub fn predictions(
 ) -> Taken<Predictions> {
     let mut events = Predictions::default();
     let received_at = rules.received_at.to_string();
-    let rejections = each(messages, origin, Kind::Prediction, rules, |message| {
+    let taken = each(messages, origin, Kind::Prediction, rules, |message| {
         let before = events.len();
         // Rows that are stored again have the ids that they had.
         let place = format!("{}@{received_at}", origin.position(message.offset));
@@ -50,7 +62,7 @@ pub fn predictions(
             decode::completed_into(message.body, Framing::Json, names, rules, &mut events, add_tags)?;
         Ok(Read { accepted: events.len() - before, refused })
     });
-    Taken { events, rejections }
+    taken.with(events)
 }
 
 pub fn outcomes(
@@ -60,13 +72,13 @@ pub fn outcomes(
     rules: &Rules,
 ) -> Taken<Vec<Outcome>> {
     let mut events = Vec::with_capacity(messages.len());
-    let rejections = each(messages, origin, Kind::Outcome, rules, |message| {
+    let taken = each(messages, origin, Kind::Outcome, rules, |message| {
         let decoded = decode::outcomes(message.body, Framing::Json, names, rules)?;
         let accepted = decoded.events.len();
         events.extend(decoded.events);
         Ok(Read { accepted, refused: decoded.refused })
     });
-    Taken { events, rejections }
+    taken.with(events)
 }
 
 /// What became of one message.
@@ -75,15 +87,15 @@ struct Read {
     refused: Vec<Refused>,
 }
 
-/// Has every message read; gives what had to be refused.
+/// Has every message read; gives where events stand, and what had to be refused.
 fn each(
     messages: &Messages,
     origin: &Origin,
     kind: Kind,
     rules: &Rules,
     mut read: impl FnMut(Message<'_>) -> Result<Read, Unreadable>,
-) -> Vec<Rejection> {
-    let mut rejections = Vec::new();
+) -> Taken<()> {
+    let (mut places, mut rejections) = (Vec::with_capacity(messages.len()), Vec::new());
     for message in messages.iter() {
         let whole = |reason: String| {
             let payload = rules.guards.kept_payload("", message.body);
@@ -96,6 +108,7 @@ fn each(
         match read(message) {
             Ok(Read { accepted, refused }) => {
                 let alone = accepted + refused.len() == 1;
+                places.extend(places_of(accepted, &refused, message.offset));
                 rejections.extend(refused.iter().map(|refused| Rejection {
                     position: position_of(refused, origin, message.offset, alone),
                     ..refused.rejection(kind, rules)
@@ -104,7 +117,14 @@ fn each(
             Err(unreadable) => rejections.push(whole(unreadable.to_string())),
         }
     }
-    rejections
+    Taken { events: (), places, rejections }
+}
+
+/// The places of the accepted events of a message, between those of the refused ones.
+fn places_of(accepted: usize, refused: &[Refused], offset: i64) -> impl Iterator<Item = EventPlace> + use<> {
+    let refused: HashSet<usize> = refused.iter().map(|refused| refused.index).collect();
+    let places = (0_u32..).filter(move |index| !refused.contains(&(*index as usize)));
+    places.take(accepted).map(move |index| EventPlace { offset, index })
 }
 
 /// What is said of a tombstone, or of a message of nothing but spaces.
@@ -186,6 +206,8 @@ mod tests {
         let array = format!("[{GOOD},{{\"model\":7}},{GOOD}]");
         let taken = taken(&["not JSON", GOOD, "", "{\"model\":\"m\"}", &array, "[{", "\u{0}\u{1}"]);
         assert_eq!(taken.events.len(), 3);
+        let places: Vec<(i64, u32)> = taken.places.iter().map(|place| (place.offset, place.index)).collect();
+        assert_eq!(places, [(101, 0), (104, 0), (104, 2)]);
         let found: Vec<&str> = taken.rejections.iter().map(|rejection| rejection.position.as_str()).collect();
         assert_eq!(found, ["p-3-100", "p-3-102", "p-3-103", "p-3-104[1]", "p-3-105", "p-3-106"]);
         assert!(taken.rejections[1].reason.contains("no body"), "{:?}", taken.rejections[1]);

@@ -3,11 +3,12 @@
 //!
 //! Invariant: nothing is stored before its range is claimed, and nothing is claimed before everything earlier is stored.
 
-use std::collections::BTreeMap;
+mod range;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::time::{Clock, DAY, Instant};
+use domain::time::{Clock, Instant};
 use rdkafka::consumer::stream_consumer::StreamPartitionQueue;
 use rdkafka::consumer::{CommitMode, Consumer as _, StreamConsumer};
 use rdkafka::error::KafkaError;
@@ -18,20 +19,18 @@ use sql::kafka_ranges::{Life, Place, Range};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
+use super::blocking;
+use super::catching_up::CatchingUp;
 use super::config::{Config, Kind};
-use super::decode::{self, Origin, Taken};
+use super::decode;
 use super::gather::{Gathered, Room, Until, gather};
 use super::member::Member;
-use super::messages::Messages;
 use super::resume::{Cause, Gap, Known, Resume, resume};
 use super::standing::{Metrics, Standings};
 use super::topic_id::{Unknown, topic_id};
-use super::{SOURCE, blocking};
-use crate::batch::Span;
-use crate::decode::{Names, Rules};
+use crate::decode::Names;
 use crate::event::{Name, Rejection};
 use crate::intake::{Intake, IntakeError};
-use crate::predictions::Predictions;
 
 /// How long brokers may take to answer a question.
 const ASK: Duration = Duration::from_secs(10);
@@ -45,6 +44,7 @@ pub struct Shared {
     pub intake: Intake,
     pub clock: Clock,
     pub in_flight: Arc<Semaphore>,
+    pub catching_up: CatchingUp,
     pub room: Room,
     pub standings: Standings,
     pub metrics: Arc<Metrics>,
@@ -79,6 +79,8 @@ pub struct Partition {
     kind: Kind,
     queue: StreamPartitionQueue<Member>,
     names: Names,
+    /// Whether what others stored before this partition came to us is remembered.
+    is_caught_up: bool,
     /// Whether the client fetches this partition.
     is_fetched: bool,
 }
@@ -99,7 +101,7 @@ impl Partition {
         queue: StreamPartitionQueue<Member>,
     ) -> Self {
         let place = Place { group: shared.config.group.clone(), topic: topic.to_owned(), partition };
-        Self { shared, place, kind, queue, names: Names::default(), is_fetched: false }
+        Self { shared, place, kind, queue, names: Names::default(), is_caught_up: false, is_fetched: false }
     }
 
     /// Works until `stopping` is cancelled; what is claimed by then is finished.
@@ -115,6 +117,9 @@ impl Partition {
                     Err(problem) => problem,
                 },
             };
+            if let Problem::ClaimedByAnother(_) | Problem::ClaimLost = problem {
+                self.is_caught_up = false;
+            }
             let is_refused =
                 matches!(problem, Problem::Store(IntakeError::Refused(_) | IntakeError::Layout(_)));
             let problem = format!("{:#}", anyhow::Error::from(problem));
@@ -161,11 +166,12 @@ impl Partition {
         let in_flight = self.shared.in_flight.clone();
         let _one = in_flight.acquire_owned().await.expect("nobody closes this semaphore");
         let was_open = course.open.is_some();
-        let range = match &course.open {
-            Some(open) => open.clone(),
-            None => self.claim(course, &messages).await?,
+        let claimed = match &course.open {
+            Some(open) => self.open(open.clone(), messages).await,
+            None => self.claim(course, messages).await?,
         };
-        let rejected = self.store(&course.life, &range, messages).await?;
+        let range = claimed.range.clone();
+        let rejected = self.store(&course.life, claimed).await?;
         drop(room);
         self.shared.metrics.batch(&self.place.topic, rejected, was_open);
         let Place { topic, partition, .. } = &self.place;
@@ -186,105 +192,16 @@ impl Partition {
         if went_past { self.fetch_from(range.next).await } else { Ok(()) }
     }
 
-    /// Records the range of a batch, unless somebody else was first.
-    async fn claim(&self, course: &Course, messages: &Messages) -> Result<Range, Problem> {
-        // Offsets mean what they meant only in the topic that they were fetched from.
-        if self.topic_id().await? != course.life.topic_id {
-            return Err(Problem::MadeAgain);
-        }
-        let next = messages.next_offset().unwrap_or(course.position);
-        let count = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-        let (shared, place) = (&self.shared, &self.place);
-        let attempt = || async move {
-            let now = shared.clock.now();
-            let range = Range { first: course.position, next, messages: count, received_at: now };
-            shared.store.claim_kafka_range(place, &course.life, &range, &shared.name, now).await?;
-            shared.store.kafka_ranges(place).await
-        };
-        let claims = shared.intake.patiently(attempt).await?;
-        let newest = claims.iter().filter(|claim| claim.life.topic_id == course.life.topic_id);
-        let held = newest.max_by_key(|claim| claim.life.era).ok_or(Problem::ClaimLost)?;
-        let range = &held.range;
-        match held.life == course.life && range.first <= course.position {
-            true if range.first < course.position => Err(Problem::ClaimLost),
-            true if range.next == next && range.messages == count => Ok(range.clone()),
-            _ => Err(Problem::ClaimedByAnother(range.first)),
-        }
-    }
-
-    /// Stores the messages of a range, and says how many refusals there were. Again with the same messages it changes
-    /// nothing.
-    async fn store(&mut self, life: &Life, range: &Range, messages: Messages) -> Result<usize, Problem> {
-        let token = token(&self.place, life, range.first);
-        let found = messages.len();
-        let missing = (range.messages as usize).saturating_sub(found);
-        let origin = Origin { topic: self.place.topic.clone(), partition: self.place.partition };
-        let (rules, names) = (self.rules(range.received_at), std::mem::take(&mut self.names));
-        let (mut rejections, accepted) = match self.kind {
-            Kind::Predictions => {
-                let (taken, names) = decoded(messages, origin, names, rules, decode::predictions).await;
-                self.names = names;
-                let Taken { events, rejections } = taken;
-                let spans = if missing > 0 { spans(&events) } else { Vec::new() };
-                let accepted = events.len();
-                self.shared.intake.insert(events, &token).await?;
-                // Should the whole range be stored in part, its counts may now be those of what was left.
-                self.shared.intake.have_compared(spans).await?;
-                (rejections, accepted)
-            }
-            Kind::Outcomes => {
-                let (taken, names) = decoded(messages, origin, names, rules, decode::outcomes).await;
-                self.names = names;
-                let Taken { events, rejections } = taken;
-                let accepted = events.len();
-                self.shared.intake.insert_outcomes(events, &token).await?;
-                (rejections, accepted)
-            }
-        };
-        if missing > 0 {
-            rejections.push(self.shrunk(range, found));
-            self.shared.metrics.lost(&self.place.topic, missing as u64);
-        }
-        let rejected = rejections.len();
-        self.shared.intake.insert_rejections(rejections, &token).await?;
-        let kind = crate::event::Kind::from(self.kind);
-        self.shared.intake.metrics().events(kind, SOURCE, accepted, rejected);
-        Ok(rejected)
-    }
-
-    /// What is said of a range of which the log no longer holds everything.
-    fn shrunk(&self, range: &Range, found: usize) -> Rejection {
-        let reason = format!(
-            "of {} messages of a batch only {found} are still in the log; the others are stored if the batch was, \
-             and lost otherwise",
-            range.messages
-        );
-        tracing::warn!(topic = self.place.topic, partition = self.place.partition, "{reason}");
-        self.refusal(range.received_at, range.first, range.next, reason)
-    }
-
     fn refusal(&self, received_at: Instant, first: i64, next: i64, reason: String) -> Rejection {
         let Place { topic, partition, .. } = &self.place;
         let position = format!("{topic}-{partition}-{first}..{next}");
         decode::rejection(self.kind.into(), received_at, position, reason, String::new())
     }
 
-    fn rules(&self, received_at: Instant) -> Rules {
-        let kept = DAY * self.shared.kept_days;
-        Rules {
-            received_at,
-            source: Name::from(SOURCE),
-            // The tables begin with 1970.
-            oldest: received_at.saturating_sub(kept).max(Instant::EPOCH),
-            newest: received_at.saturating_add(self.shared.future),
-            models: Vec::new(),
-            guards: self.shared.intake.guards().current(),
-        }
-    }
-
     /// Finds out where the partition is to go on, and has it fetched from there.
     async fn take_up(&mut self) -> Result<Course, Problem> {
         let known = self.known().await?;
+        self.catch_up().await;
         let Resume { life, position, open, gap } = resume(&known, self.shared.config.start);
         if let Some(gap) = gap {
             self.tell(&life, gap).await?;
@@ -298,6 +215,15 @@ impl Partition {
         }
         self.fetch_from(position).await?;
         Ok(Course { life, position, open })
+    }
+
+    /// Remembers what others stored, for events of this partition may come again. After its claims were read: what is
+    /// stored of it later has a claim that stands in the way of ours.
+    async fn catch_up(&mut self) {
+        if self.kind == Kind::Predictions && !self.is_caught_up {
+            self.shared.catching_up.catch_up(&self.shared.intake).await;
+            self.is_caught_up = true;
+        }
     }
 
     async fn known(&self) -> Result<Known, Problem> {
@@ -335,7 +261,7 @@ impl Partition {
         tracing::warn!(topic = self.place.topic, partition = self.place.partition, first, next, "{reason}");
         self.shared.metrics.lost(&self.place.topic, u64::try_from(next - first).unwrap_or(0));
         let refusal = self.refusal(self.shared.clock.now(), first, next, reason.to_owned());
-        let token = format!("{}-{next}-gap", token(&self.place, life, first));
+        let token = format!("{}-{next}-gap", range::token(&self.place, life, first));
         Ok(self.shared.intake.insert_rejections(vec![refusal], &token).await?)
     }
 
@@ -371,32 +297,4 @@ impl Partition {
         }
         Ok(())
     }
-}
-
-/// The token of everything that is stored of a range.
-fn token(place: &Place, life: &Life, first: i64) -> String {
-    let Place { group, topic, partition } = place;
-    format!("kafka/{group}/{topic}/{partition}/{}/{}/{first}", life.topic_id, life.era)
-}
-
-type Decode<E> = fn(&Messages, &Origin, &mut Names, &Rules) -> Taken<E>;
-
-async fn decoded<E: Send + 'static>(
-    messages: Messages,
-    origin: Origin,
-    mut names: Names,
-    rules: Rules,
-    decode: Decode<E>,
-) -> (Taken<E>, Names) {
-    blocking(move || (decode(&messages, &origin, &mut names, &rules), names)).await
-}
-
-/// The stretches of time that events cover, by model.
-fn spans(events: &Predictions) -> Vec<Span> {
-    let mut by_model: BTreeMap<i32, Vec<(Instant, Instant)>> = BTreeMap::new();
-    for (row, model) in events.models.iter().enumerate() {
-        by_model.entry(*model).or_default().push((events.timestamps[row], events.received_at[row]));
-    }
-    let model = |number: i32| events.labels.name(number as u32);
-    by_model.into_iter().map(|(number, events)| Span::of(model(number), events.into_iter())).collect()
 }

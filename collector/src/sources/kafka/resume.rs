@@ -92,7 +92,8 @@ mod tests {
 
     fn claim(topic_id: &str, era: u32, first: i64, next: i64) -> Claim {
         let messages = u32::try_from(next - first).expect("small");
-        let range = Range { first, next, messages, received_at: Instant::from_seconds(first) };
+        let received_at = Instant::from_seconds(first);
+        let range = Range { first, next, messages, received_at, repeated: Vec::new() };
         Claim { life: Life { topic_id: topic_id.to_owned(), era }, range }
     }
 

@@ -4,6 +4,8 @@
 mod away;
 #[path = "kafka/bodies.rs"]
 mod bodies;
+#[path = "kafka/counted.rs"]
+mod counted;
 #[path = "kafka/faults.rs"]
 mod faults;
 #[path = "kafka/forward.rs"]

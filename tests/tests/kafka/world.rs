@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use collector::Config;
+use collector::config::Grids;
 use collector::sources::kafka;
 use collector::sources::kafka::config::{Kind, Limits, Topic};
 use rdkafka::producer::FutureRecord;
@@ -14,6 +15,7 @@ use tests::{Broker, broker, eventually, fresh_store, text};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::counted::every_signal_counts;
 use crate::running::{Running, event};
 
 /// A database and a topic that nobody else has.
@@ -105,6 +107,19 @@ pub async fn holds_exactly(store: &Store, n: usize) {
     for sum in COUNTED {
         assert_eq!(text(store, sum).await, n.to_string(), "{sum}");
     }
+    every_signal_counts(store, n).await;
+}
+
+/// Grids that come soon.
+pub fn grids() -> Grids {
+    Grids {
+        values: 500,
+        first_hour_s: 2,
+        lead_ms: 1_500,
+        refresh_ms: 100,
+        settle_ms: 1_500,
+        ..Default::default()
+    }
 }
 
 /// A collector that reads `topics` quickly, with grids that come soon.
@@ -113,14 +128,6 @@ pub fn config(broker: &Broker, topics: &[(&str, Kind)]) -> Config {
 }
 
 pub fn config_at(brokers: String, topics: &[(&str, Kind)]) -> Config {
-    let grids = collector::config::Grids {
-        values: 500,
-        first_hour_s: 2,
-        lead_ms: 1_500,
-        refresh_ms: 100,
-        settle_ms: 1_500,
-        ..Default::default()
-    };
     let named = topics.iter().map(|(name, kind)| Topic { name: (*name).to_owned(), kind: *kind }).collect();
     let defaults = kafka::Config::default();
     let kafka = kafka::Config {
@@ -132,7 +139,7 @@ pub fn config_at(brokers: String, topics: &[(&str, Kind)]) -> Config {
         limits: Limits { session_ms: 6_000, ..defaults.limits },
         ..kafka::Config::default()
     };
-    Config { grids, kafka, ..Config::default() }
+    Config { grids: grids(), kafka, ..Config::default() }
 }
 
 /// Messages of one event each.

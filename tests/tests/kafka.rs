@@ -4,6 +4,8 @@
 mod away;
 #[path = "kafka/bodies.rs"]
 mod bodies;
+#[path = "kafka/broker_errors.rs"]
+mod broker_errors;
 #[path = "kafka/counted.rs"]
 mod counted;
 #[path = "kafka/faults.rs"]

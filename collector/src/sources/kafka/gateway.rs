@@ -3,7 +3,7 @@
 //!
 //! Invariant: an accepted event is in the log, replicated as the topic demands, or its request was not answered with 200.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use domain::time::Instant;
@@ -12,7 +12,7 @@ use rdkafka::ClientConfig;
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::error::KafkaError;
-use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord};
+use rdkafka::producer::{DeliveryFuture, FutureProducer, FutureRecord, Producer as _};
 use rdkafka::statistics::Statistics;
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -183,7 +183,9 @@ impl ClientContext for Context {
 /// A producer for the topics that are the log. Clones share it.
 #[derive(Clone)]
 pub struct Gateway {
-    producer: FutureProducer<Context>,
+    /// Another one after an error that the client cannot get over.
+    producer: Arc<Mutex<FutureProducer<Context>>>,
+    client: ClientConfig,
     brokers: Arc<Brokers>,
     config: Config,
     room: Arc<Semaphore>,
@@ -208,8 +210,23 @@ impl Gateway {
         let producer = client
             .create_with_context(Context(brokers.clone()))
             .context("Kafka's producer cannot be made")?;
+        let producer = Arc::new(Mutex::new(producer));
         let room = Semaphore::new((config.buffer_bytes / 1_024).clamp(1, Semaphore::MAX_PERMITS));
-        Ok(Some(Self { producer, brokers, config: config.clone(), room: Arc::new(room) }))
+        Ok(Some(Self { producer, client, brokers, config: config.clone(), room: Arc::new(room) }))
+    }
+
+    /// The producer that works. One that is idempotent ends for good where the brokers' order of its messages is no longer
+    /// its own: what it did not confirm was answered with 503, and a new one begins with an order of its own.
+    fn producer(&self) -> Result<FutureProducer<Context>, KafkaError> {
+        let mut producer = self.producer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((code, reason)) = producer.client().fatal_error() {
+            tracing::warn!(%code, reason, "Kafka's producer cannot go on; a new one takes its place");
+            let new = self.client.create_with_context(Context(self.brokers.clone()))?;
+            let old = std::mem::replace(&mut *producer, new);
+            // Its end is waited for elsewhere.
+            tokio::task::spawn_blocking(move || drop(old));
+        }
+        Ok(producer.clone())
     }
 
     /// The topic that is the log for this kind of event, where there is one.
@@ -236,10 +253,11 @@ impl Gateway {
         if self.is_away() {
             return Err(NotLogged::Away);
         }
+        let producer = self.producer()?;
         let mut sent: Vec<DeliveryFuture> = Vec::with_capacity(records.len());
         for record in &records {
             let produced = FutureRecord::to(topic).key(&record.key).payload(&record.payload);
-            match self.producer.send_result(produced) {
+            match producer.send_result(produced) {
                 Ok(delivery) => sent.push(delivery),
                 Err((error, _)) => return Err(NotLogged::from(error)),
             }

@@ -30,7 +30,9 @@ pub fn topic_id<C: ClientContext>(
     let no_answer = |reason: &str| Unknown::NoAnswer { topic: topic.to_owned(), reason: reason.to_owned() };
     let name = CString::new(topic).map_err(|_| no_answer("its name holds a zero byte"))?;
     let millis = i32::try_from(timeout.as_millis()).unwrap_or(i32::MAX);
-    let asked = Asked::send(client.native_ptr(), &name, millis);
+    let broker =
+        client.fetch_metadata(Some(topic), timeout).map_err(|error| no_answer(&error.to_string()))?;
+    let asked = Asked::send(client.native_ptr(), &name, millis, broker.orig_broker_id());
     // SAFETY: the queue lives as long as `asked`; the event is destroyed with it.
     let event = Event(unsafe { c::rd_kafka_queue_poll(asked.queue, millis.saturating_add(1_000)) });
     if event.0.is_null() {
@@ -84,7 +86,9 @@ struct Asked {
 }
 
 impl Asked {
-    fn send(client: *mut c::rd_kafka_t, name: &CStr, millis: i32) -> Self {
+    /// Asks the broker `broker`, which answered a moment ago: the client would ask the controller, and wait for one to be
+    /// elected, though any broker knows.
+    fn send(client: *mut c::rd_kafka_t, name: &CStr, millis: i32, broker: i32) -> Self {
         let mut names = [name.as_ptr()];
         // SAFETY: the client outlives this call, the names are copied by it, and what it makes is freed by `drop`.
         unsafe {
@@ -92,6 +96,9 @@ impl Asked {
             let for_topics = c::rd_kafka_admin_op_t::RD_KAFKA_ADMIN_OP_DESCRIBETOPICS;
             let options = c::rd_kafka_AdminOptions_new(client, for_topics);
             c::rd_kafka_AdminOptions_set_request_timeout(options, millis, std::ptr::null_mut(), 0);
+            if broker >= 0 {
+                c::rd_kafka_AdminOptions_set_broker(options, broker, std::ptr::null_mut(), 0);
+            }
             let topics = c::rd_kafka_TopicCollection_of_topic_names(names.as_mut_ptr(), names.len());
             c::rd_kafka_DescribeTopics(client, topics, options, queue);
             Self { queue, options, topics }

@@ -1,0 +1,297 @@
+//! Brokers that answer with errors: librdkafka's mock cluster gives them, for a real one gives few of them when asked to.
+//! The store is real. Everything else about Kafka is tested with a real broker.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use collector::sources::kafka;
+use collector::sources::kafka::config::Kind;
+use collector::sources::kafka::gateway;
+use rdkafka::ClientConfig;
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::mocking::{MockCluster, MockCoordinator};
+use rdkafka::producer::{DefaultProducerContext, FutureProducer, FutureRecord};
+use rdkafka::topic_partition_list::TopicPartitionList;
+use rdkafka::types::RDKafkaApiKey as Api;
+use rdkafka::types::RDKafkaRespErr as Error;
+use sql::Store;
+use tests::{eventually, fresh_store, text};
+
+use crate::running::{Running, event, events};
+use crate::world::{bodies, config_at, holds_exactly, wait_for_stored};
+
+const TOPIC: &str = "mocked";
+
+/// More errors than anybody meets: until they are cleared.
+const NO_END: usize = 100_000;
+
+/// Brokers that do as they are told, and a store.
+struct Mocked {
+    cluster: MockCluster<'static, DefaultProducerContext>,
+    store: Store,
+}
+
+impl Mocked {
+    async fn new(brokers: i32, partitions: i32) -> Self {
+        let cluster = MockCluster::new(brokers).expect("brokers");
+        cluster.create_topic(TOPIC, partitions, brokers).expect("a topic");
+        Self { cluster, store: fresh_store().await }
+    }
+
+    async fn consumer(&self) -> Running {
+        let config = config_at(self.cluster.bootstrap_servers(), &[(TOPIC, Kind::Predictions)]);
+        Running::start_with(&self.store, config, BTreeMap::new()).await
+    }
+
+    async fn gateway(&self, answer_within_s: u64) -> Running {
+        let gateway = gateway::Config { predictions_topic: TOPIC.to_owned(), ..gateway::Config::default() };
+        let kafka = kafka::Config { brokers: self.cluster.bootstrap_servers(), ..kafka::Config::default() };
+        let mut config = collector::Config { gateway, kafka, ..collector::Config::default() };
+        config.limits.answer_within_s = answer_within_s;
+        let door = Running::start_with(&self.store, config, BTreeMap::new()).await;
+        eventually("the gateway is ready", async || {
+            door.predictions(&[event("m", 999_999)]).await.status == 200
+        })
+        .await;
+        door
+    }
+
+    fn client(&self) -> ClientConfig {
+        let mut client = ClientConfig::new();
+        client.set("bootstrap.servers", self.cluster.bootstrap_servers());
+        client
+    }
+
+    async fn produce(&self, partition: i32, bodies: &[String]) {
+        let producer: FutureProducer = self.client().create().expect("a producer");
+        for body in bodies {
+            let record = FutureRecord::<(), String>::to(TOPIC).partition(partition).payload(body);
+            producer.send(record, Duration::from_secs(10)).await.expect("taken");
+        }
+    }
+
+    /// What the group of the collectors has committed.
+    async fn committed(&self) -> Option<i64> {
+        let consumer: BaseConsumer =
+            self.client().set("group.id", TOPIC).create().expect("a consumer that joins nothing");
+        let ask = move || {
+            let mut list = TopicPartitionList::new();
+            list.add_partition(TOPIC, 0);
+            consumer.committed_offsets(list, Duration::from_secs(10))
+        };
+        let list = tokio::task::spawn_blocking(ask).await.expect("no panic").expect("an answer");
+        list.elements().first().and_then(|element| element.offset().to_raw()).filter(|offset| *offset >= 0)
+    }
+
+    fn fails(&self, api: Api, errors: &[Error]) {
+        self.cluster.request_errors(api, errors);
+    }
+
+    fn fails_without_end(&self, api: Api, error: Error) {
+        self.cluster.request_errors(api, &vec![error; NO_END]);
+    }
+
+    fn succeeds(&self, api: Api) {
+        self.cluster.clear_request_errors(api);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_brokers_refuse_for_the_moment_is_produced_again_and_answered_when_they_have_it() {
+    let mocked = Mocked::new(1, 1).await;
+    let door = mocked.gateway(20).await;
+    let consumer = mocked.consumer().await;
+    let passing = [
+        Error::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        Error::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS,
+        Error::RD_KAFKA_RESP_ERR_REQUEST_TIMED_OUT,
+        Error::RD_KAFKA_RESP_ERR_LEADER_NOT_AVAILABLE,
+        Error::RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
+        Error::RD_KAFKA_RESP_ERR__TRANSPORT,
+    ];
+    for (round, error) in passing.into_iter().enumerate() {
+        mocked.fails(Api::Produce, &[error]);
+        let answer = door.predictions(&events("m", round * 50..round * 50 + 50)).await;
+        assert_eq!((answer.status, &answer.body["accepted"]), (200, &50.into()), "{error:?}: {answer:?}");
+    }
+    let n = passing.len() * 50 + 1;
+    wait_for_stored(&mocked.store, n).await;
+    door.stop().await;
+    consumer.stop().await;
+    holds_exactly(&mocked.store, n).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_brokers_refuse_for_long_is_answered_with_503_and_taken_once_they_do_not() {
+    let mocked = Mocked::new(1, 1).await;
+    let door = mocked.gateway(2).await;
+    mocked.fails_without_end(Api::Produce, Error::RD_KAFKA_RESP_ERR_NOT_ENOUGH_REPLICAS);
+    let answer = door.predictions(&events("m", 0..20)).await;
+    assert_eq!(answer.status, 503, "{answer:?}");
+    assert!(answer.retry_after.is_some());
+    mocked.succeeds(Api::Produce);
+    eventually("events are taken again", async || door.predictions(&events("m", 0..20)).await.status == 200)
+        .await;
+    let consumer = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 21).await;
+    door.stop().await;
+    consumer.stop().await;
+    // Whatever of the first attempt is in the log as well.
+    holds_exactly(&mocked.store, 21).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_producer_that_cannot_go_on_is_answered_with_503_and_another_one_takes_its_place() {
+    let mocked = Mocked::new(1, 1).await;
+    let door = mocked.gateway(5).await;
+    for round in 0..2 {
+        mocked.fails(Api::Produce, &[Error::RD_KAFKA_RESP_ERR_OUT_OF_ORDER_SEQUENCE_NUMBER]);
+        let body = events("m", round * 20..round * 20 + 20);
+        let answer = door.predictions(&body).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        assert!(answer.retry_after.is_some());
+        assert_eq!(door.predictions(&body).await.status, 200);
+    }
+    let consumer = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 41).await;
+    door.stop().await;
+    consumer.stop().await;
+    holds_exactly(&mocked.store, 41).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_brokers_would_never_take_is_said() {
+    let mocked = Mocked::new(1, 1).await;
+    let door = mocked.gateway(5).await;
+    mocked.fails(Api::Produce, &[Error::RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE]);
+    let answer = door.predictions(&events("m", 0..20)).await;
+    assert_eq!(answer.status, 500, "{answer:?}");
+    assert_eq!(door.predictions(&events("m", 0..20)).await.status, 200, "the next ones are taken");
+    door.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn fetches_that_fail_lose_and_double_nothing() {
+    let mocked = Mocked::new(1, 1).await;
+    mocked.produce(0, &bodies(0..200)).await;
+    let collector = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 200).await;
+    mocked.fails_without_end(Api::Fetch, Error::RD_KAFKA_RESP_ERR_UNKNOWN);
+    mocked.produce(0, &bodies(200..250)).await;
+    // Long enough for it to come if it came.
+    tokio::time::sleep(Duration::from_millis(2_000)).await;
+    assert_eq!(text(&mocked.store, "SELECT count() FROM predictions").await, "200");
+    mocked.succeeds(Api::Fetch);
+    wait_for_stored(&mocked.store, 250).await;
+    let failures = [
+        Error::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION,
+        Error::RD_KAFKA_RESP_ERR__TRANSPORT,
+        Error::RD_KAFKA_RESP_ERR_UNKNOWN,
+        Error::RD_KAFKA_RESP_ERR_KAFKA_STORAGE_ERROR,
+        Error::RD_KAFKA_RESP_ERR_OFFSET_NOT_AVAILABLE,
+        // Nothing is gone from the log: a question for the claims, which know better.
+        Error::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE,
+        Error::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED,
+    ];
+    for (round, error) in failures.into_iter().enumerate() {
+        let sent = 250 + round * 50;
+        mocked.fails(Api::Fetch, &[error, error]);
+        mocked.produce(0, &bodies(sent..sent + 50)).await;
+        wait_for_stored(&mocked.store, sent + 50).await;
+    }
+    collector.stop().await;
+    let n = 250 + failures.len() * 50;
+    holds_exactly(&mocked.store, n).await;
+    assert_eq!(text(&mocked.store, "SELECT count() FROM rejected_events").await, "0");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commits_that_fail_lose_and_double_nothing() {
+    for error in [
+        Error::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
+        Error::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
+    ] {
+        let mocked = Mocked::new(1, 1).await;
+        mocked.fails_without_end(Api::OffsetCommit, error);
+        mocked.produce(0, &bodies(0..100)).await;
+        let collector = mocked.consumer().await;
+        wait_for_stored(&mocked.store, 100).await;
+        mocked.produce(0, &bodies(100..200)).await;
+        wait_for_stored(&mocked.store, 200).await;
+        assert_eq!(mocked.committed().await, None, "{error:?}");
+        // Whoever comes next finds no commit, and the claims.
+        collector.crash();
+        let collector = mocked.consumer().await;
+        mocked.produce(0, &bodies(200..300)).await;
+        wait_for_stored(&mocked.store, 300).await;
+        assert_eq!(mocked.committed().await, None, "{error:?}");
+        mocked.succeeds(Api::OffsetCommit);
+        mocked.produce(0, &bodies(300..310)).await;
+        wait_for_stored(&mocked.store, 310).await;
+        eventually("all is committed", async || mocked.committed().await == Some(310)).await;
+        collector.stop().await;
+        holds_exactly(&mocked.store, 310).await;
+        assert_eq!(text(&mocked.store, "SELECT count() FROM rejected_events").await, "0");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_coordinator_is_not_there_or_forgets_its_members_goes_on() {
+    let mocked = Mocked::new(3, 2).await;
+    mocked.fails(Api::FindCoordinator, &[Error::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE; 3]);
+    mocked.fails(Api::JoinGroup, &[Error::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; 2]);
+    mocked.fails(Api::OffsetFetch, &[Error::RD_KAFKA_RESP_ERR_NOT_COORDINATOR; 2]);
+    for partition in [0, 1] {
+        let start = partition as usize * 10_000;
+        mocked.produce(partition, &bodies(start..start + 100)).await;
+    }
+    let collector = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 200).await;
+    let mut stored = 200;
+    for (api, error) in [
+        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE),
+        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_NOT_COORDINATOR),
+        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS),
+        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID),
+        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
+        (Api::OffsetCommit, Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID),
+        (Api::OffsetCommit, Error::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
+    ] {
+        mocked.fails(api, &[error]);
+        for partition in [0, 1] {
+            let start = partition as usize * 10_000 + stored;
+            mocked.produce(partition, &bodies(start..start + 50)).await;
+        }
+        stored += 100;
+        wait_for_stored(&mocked.store, stored).await;
+    }
+    // And to another broker, as when its own one is replaced.
+    for broker in [1, 2, 3] {
+        mocked.cluster.coordinator(MockCoordinator::Group(TOPIC.to_owned()), broker).expect("moved");
+        mocked.produce(0, &bodies(stored..stored + 100)).await;
+        stored += 100;
+        wait_for_stored(&mocked.store, stored).await;
+    }
+    collector.stop().await;
+    holds_exactly(&mocked.store, stored).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn brokers_that_go_down_and_come_back_are_waited_for() {
+    let mocked = Mocked::new(1, 1).await;
+    let door = mocked.gateway(2).await;
+    let collector = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 1).await;
+    for round in 0..2 {
+        let body = events("m", round * 100..round * 100 + 100);
+        mocked.cluster.broker_down(-1).expect("down");
+        let answer = door.predictions(&body).await;
+        assert_eq!(answer.status, 503, "{answer:?}");
+        mocked.cluster.broker_up(-1).expect("up");
+        eventually("events are taken again", async || door.predictions(&body).await.status == 200).await;
+        wait_for_stored(&mocked.store, 1 + (round + 1) * 100).await;
+    }
+    door.stop().await;
+    collector.stop().await;
+    holds_exactly(&mocked.store, 201).await;
+}

@@ -142,7 +142,8 @@ impl Guards {
         self.models.get(model).unwrap_or(&self.others)
     }
 
-    /// Looks at a prediction and redacts it. The one call of whoever makes events.
+    /// Looks at a prediction and redacts it. The one call of whoever makes events. An id that is left out is empty
+    /// afterwards: events without one cannot be told apart, so whoever made the event makes another one.
     ///
     /// # Errors
     /// Where the model's contract keeps it out.

@@ -133,7 +133,7 @@ impl Redaction {
             (Some(left), false) => left,
         };
         *event.trace_id = self.label("trace_id", event.trace_id).unwrap_or_default();
-        self.id(event.id);
+        *event.id = self.label("id", event.id).unwrap_or_default();
     }
 
     pub fn tag(&self, name: &str, value: &str) -> Option<String> {
@@ -148,7 +148,8 @@ impl Redaction {
     ) {
         self.categories(categories);
         self.numbers_of(numbers, categories, |_| false);
-        self.id(id);
+        // Events without an id cannot be told apart; what became of the prediction's is not known here.
+        *id = self.label("id", id).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     }
 
     fn numbers(&self, event: &mut Carried<'_>) {
@@ -237,11 +238,6 @@ impl Redaction {
             None if patterns::is_found(text, &self.patterns) => self.key.hash(text),
             action => self.text(action, text),
         }
-    }
-
-    /// An id that is left out becomes a new one: events without one cannot be told apart.
-    fn id(&self, id: &mut String) {
-        *id = self.label("id", id).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
     }
 }
 

@@ -132,7 +132,12 @@ impl Events {
                 trace_id: &mut event.trace_id,
             };
             match self.guards.prediction(&self.model, carried) {
-                Ok(marks) => taken.prediction = Some(Prediction { marks, ..event }),
+                Ok(marks) => {
+                    if event.id.is_empty() {
+                        event.id = uuid::Uuid::now_v7().to_string();
+                    }
+                    taken.prediction = Some(Prediction { marks, ..event });
+                }
                 Err(broken) => taken.refused = Some(kept_out(taken.number, event, broken)),
             }
         }

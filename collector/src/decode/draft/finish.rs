@@ -72,7 +72,12 @@ impl Draft<'_> {
             trace_id: &mut self.trace_id,
         };
         match rules.guards.prediction(model, carried) {
-            Ok(marks) => marks,
+            Ok(marks) => {
+                // An id of the place where one was left out, as where none was stated: the same whenever it is read again.
+                self.id = self.id.take().filter(|id| !id.is_empty());
+                self.id.get_or_insert_with(|| self.names.made_up_id());
+                marks
+            }
             Err(Broken { field, reason, rules }) => {
                 let kept_out = KeptOut {
                     version: self.version.clone().unwrap_or_default(),

@@ -168,7 +168,13 @@ fn add_tags(event: &mut Prediction, tags: &[(Name, String)], guards: &Guards) {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+    use std::sync::Arc;
+
+    use domain::contract::Contract;
+
     use super::*;
+    use crate::guard::Settings;
 
     fn rules() -> Rules {
         let now = Instant::from_seconds(1_000);
@@ -183,13 +189,17 @@ mod tests {
     }
 
     fn taken(bodies: &[&str]) -> Taken<Predictions> {
+        taken_by(&rules(), bodies)
+    }
+
+    fn taken_by(rules: &Rules, bodies: &[&str]) -> Taken<Predictions> {
         let mut messages = Messages::default();
         for (offset, body) in bodies.iter().enumerate() {
             let tags = vec![(Name::from("region"), "eu".to_owned())];
             messages.push(100 + offset as i64, body.as_bytes(), tags);
         }
         let origin = Origin { topic: "p".to_owned(), partition: 3 };
-        predictions(&messages, &origin, &mut Names::default(), &rules())
+        predictions(&messages, &origin, &mut Names::default(), rules)
     }
 
     const GOOD: &str = r#"{"id":"1","model":"m","features":{"x":1}}"#;
@@ -232,6 +242,20 @@ mod tests {
         assert_eq!(ids(), ids());
         let different: std::collections::BTreeSet<String> = ids().into_iter().collect();
         assert_eq!(different.len(), 4);
+    }
+
+    #[test]
+    fn events_whose_id_is_left_out_get_the_same_one_again() {
+        let contract: Contract = toml::from_str("[privacy.fields]\nid = \"drop\"").expect("a contract");
+        let contracts = BTreeMap::from([("m".to_owned(), contract)]);
+        let guards = Arc::new(Guards::of(&contracts, &Settings::default()));
+        let rules = Rules { guards, ..rules() };
+        let ids = || -> Vec<String> {
+            taken_by(&rules, &[GOOD, GOOD]).events.rows().map(|event| event.id).collect()
+        };
+        let [one, other] = ids().try_into().expect("two");
+        assert!(one != "1" && !one.is_empty() && one != other);
+        assert_eq!(ids(), [one, other]);
     }
 
     #[test]

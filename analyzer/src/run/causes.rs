@@ -111,7 +111,11 @@ async fn why(work: &Work, incident: &Incident, baselines: &[Baseline]) -> anyhow
     let found = Found {
         incident,
         lead,
-        baseline: if case.beside.is_some() { &case.reference.called } else { &case.watch.baseline },
+        baseline: if case.reference.called.is_empty() {
+            &case.watch.baseline
+        } else {
+            &case.reference.called
+        },
         window: case.window,
         events: case.events,
         prediction_move,
@@ -138,6 +142,8 @@ struct Case<'a> {
     /// Whose events the window holds, and the environment and versions that they are compared with in the same minutes.
     versions: Versions,
     beside: Option<(String, Versions)>,
+    /// Earlier stretches whose events stand for what is usual, the best first; none where there is a baseline for that.
+    usual: Vec<Interval>,
     /// From the onset to the last window.
     window: Interval,
     current: BySignal,
@@ -159,31 +165,27 @@ impl<'a> Case<'a> {
         let start = start.min(lead.window_end.saturating_sub(schedule.length));
         let window = Interval::new(start, lead.window_end);
         let store = &work.store;
-        let named = baselines.iter().find(|baseline| {
-            baseline.model == incident.model
-                && baseline.environment == incident.environment
-                && baseline.name == watch.baseline
-        });
-        let counts = match named {
-            Some(named) => Some((named.clone(), store.baseline_counts(named).await?)),
-            None => None,
-        };
-        let grids = store.grids(Some(&incident.model)).await?;
-        let mut reference = Reference::new(&work.config, &contract, &watch, counts, grids);
         let seen = ModelSeen {
             model: incident.model.clone(),
             environment: incident.environment.clone(),
-            first_event: window.start,
+            first_event: Instant::EPOCH,
             last_event: window.end,
         };
-        let run = WatchRun::new(&work.config, &seen, contract.clone(), watch.clone());
-        if let Some(others) = run.reference_beside(work, window, &reference).await? {
-            reference = others;
-        }
-        let (versions, beside) = (run.own_versions(), run.beside());
-        let (current, events) = (BySignal::new(), 0);
-        let case =
-            Self { incident, lead, contract, watch, reference, versions, beside, window, current, events };
+        let mut run = WatchRun::new(&work.config, &seen, contract.clone(), watch.clone());
+        let reference = run.compared_with(work, window, baselines).await?;
+        let case = Self {
+            incident,
+            lead,
+            contract,
+            watch,
+            reference,
+            versions: run.own_versions(),
+            beside: run.beside(),
+            usual: run.usual_stretches(window),
+            window,
+            current: BySignal::new(),
+            events: 0,
+        };
         let question = case.question(window, vec![segment::ALL.to_owned()], Vec::new(), 0);
         let (counts, moments, traffic) = tokio::try_join!(
             store.counts_of(&question, &case.versions),

@@ -162,10 +162,7 @@ impl WatchRun {
                         }
                     }
                 };
-                let reference = match signals.is_empty() {
-                    true => base.clone(),
-                    false => base.with(signals, self.watch.against().words()),
-                };
+                let reference = self.of_the_past(base, signals);
                 self.past.made.insert(hours, Arc::new(reference));
             }
         }
@@ -194,18 +191,65 @@ impl WatchRun {
         Ok(references)
     }
 
-    /// What one window is compared with, where that is another version or environment in the same minutes.
-    pub(super) async fn reference_beside(
-        &self,
+    /// What a stretch is compared with that may be longer than a window, as everything since an incident's onset: as its
+    /// windows are, but with nothing of the stretch itself.
+    pub(super) async fn reference_since(
+        &mut self,
         work: &Work,
-        window: Interval,
+        stretch: Interval,
         base: &Reference,
-    ) -> anyhow::Result<Option<Reference>> {
-        if self.beside().is_none() {
-            return Ok(None);
+    ) -> anyhow::Result<Reference> {
+        let whole = stretch.widened_to(HOUR);
+        let made = match self.watch.against() {
+            Against::Named | Against::Window { .. } => return Ok(base.clone()),
+            Against::SameHour { weeks } if whole.length() <= DAY => {
+                self.by_hours(work, &[stretch], base, weeks).await?
+            }
+            Against::SameHour { weeks } => {
+                let weekly = match whole.length() <= WEEK {
+                    true => self.hours_before(work, whole, WEEK, weeks).await?,
+                    false => Hours::default(),
+                };
+                let chosen = Chosen::of(&weekly, whole, WEEK, weeks, &self.past.left_out);
+                let signals = match chosen.periods >= LEAST_WEEKS {
+                    true => chosen.pooled(&weekly, &base.in_force),
+                    false => self.sum_of_days(work, stretch.start, 7 * weeks, base).await?,
+                };
+                return Ok(self.of_the_past(base, signals));
+            }
+            Against::Rolling { days } => {
+                let signals = self.sum_of_days(work, stretch.start, days, base).await?;
+                return Ok(self.of_the_past(base, signals));
+            }
+            Against::Version { .. } | Against::Environment { .. } => {
+                self.by_windows(work, &[stretch], base, &self.question(stretch)).await?
+            }
+        };
+        Ok(made.get(&stretch.end).map_or_else(|| base.clone(), |reference| Reference::clone(reference)))
+    }
+
+    /// The baseline where nothing is known of the past.
+    fn of_the_past(&self, base: &Reference, signals: BySignal) -> Reference {
+        match signals.is_empty() {
+            true => base.clone(),
+            false => base.with(signals, self.watch.against().words()),
         }
-        let made = self.by_windows(work, &[window], base, &self.question(window)).await?;
-        Ok(made.get(&window.end).map(|reference| Reference::clone(reference)))
+    }
+
+    /// Earlier stretches whose events stand for what is usual in this one, the best first, without what is known to be
+    /// bad; none where there is a baseline for that.
+    pub(super) fn usual_stretches(&self, stretch: Interval) -> Vec<Interval> {
+        let weeks = match self.watch.against() {
+            Against::SameHour { weeks } if stretch.length() <= WEEK => weeks,
+            Against::SameHour { .. } | Against::Rolling { .. } => 0,
+            _ => return Vec::new(),
+        };
+        let earlier = |back: Duration| {
+            Interval::new(stretch.start.saturating_sub(back), stretch.end.saturating_sub(back))
+        };
+        let weekly = (1..=weeks).map(|ago| earlier(WEEK.saturating_mul(ago)));
+        let all = weekly.chain([earlier(stretch.length())]);
+        all.filter(|one| !self.past.left_out.iter().any(|bad| bad.overlaps(*one))).collect()
     }
 
     async fn by_windows(

@@ -31,13 +31,8 @@ const RECENT_WINDOWS: u32 = 12;
 impl WatchRun {
     /// Reads the baseline, the grids and the known-bad stretches where they may have changed.
     pub(super) async fn refresh(&mut self, work: &Work, baselines: &[Baseline]) -> anyhow::Result<()> {
-        let named = baselines.iter().find(|baseline| {
-            baseline.model == self.identity.model
-                && baseline.environment == self.identity.environment
-                && baseline.name == self.watch.baseline
-        });
         let stated = self.stated_window(work.now());
-        let wanted = stated.as_ref().or(named);
+        let wanted = stated.as_ref().or(self.named(baselines));
         let known = self.reference.as_ref().and_then(|reference| reference.baseline.as_ref());
         let holds = if wanted.is_some() { GRIDS_HOLD } else { BASELINE_EVERY };
         let is_same = self.reference.is_some() && is_same_baseline(known, wanted);
@@ -59,6 +54,29 @@ impl WatchRun {
         Ok(())
     }
 
+    fn named<'a>(&self, baselines: &'a [Baseline]) -> Option<&'a Baseline> {
+        baselines.iter().find(|baseline| {
+            baseline.model == self.identity.model
+                && baseline.environment == self.identity.environment
+                && baseline.name == self.watch.baseline
+        })
+    }
+
+    /// What everything in a stretch is compared with, without what is learned of healthy windows.
+    pub(super) async fn compared_with(
+        &mut self,
+        work: &Work,
+        stretch: Interval,
+        baselines: &[Baseline],
+    ) -> anyhow::Result<Reference> {
+        self.read_left_out(work).await?;
+        let stated = self.stated_window(work.now());
+        let wanted = stated.as_ref().or(self.named(baselines));
+        let grids = work.store.grids(Some(&self.identity.model)).await?;
+        let base = self.unlearned_reference_to(work, wanted, stated.is_some(), grids).await?;
+        self.reference_since(work, stretch, &base).await
+    }
+
     async fn reference_to(
         &self,
         work: &Work,
@@ -66,8 +84,20 @@ impl WatchRun {
         is_stated: bool,
         grids: Vec<StoredGrid>,
     ) -> anyhow::Result<Reference> {
+        let mut reference = self.unlearned_reference_to(work, wanted, is_stated, grids).await?;
+        self.learn(work, &mut reference).await?;
+        Ok(reference)
+    }
+
+    async fn unlearned_reference_to(
+        &self,
+        work: &Work,
+        wanted: Option<&Baseline>,
+        is_stated: bool,
+        grids: Vec<StoredGrid>,
+    ) -> anyhow::Result<Reference> {
         let make = |counts| Reference::new(&work.config, &self.contract, &self.watch, counts, grids.clone());
-        let mut reference = match wanted {
+        Ok(match wanted {
             Some(named) if !is_stated => {
                 make(Some((named.clone(), work.store.baseline_counts(named).await?)))
             }
@@ -79,9 +109,7 @@ impl WatchRun {
                 reference
             }
             None => make(None),
-        };
-        self.learn(work, &mut reference).await?;
-        Ok(reference)
+        })
     }
 
     /// The stretch that the watch compares with, as if it were a baseline.

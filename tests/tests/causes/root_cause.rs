@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use domain::contract::{Against, DEFAULT_ENVIRONMENT, Watch};
+use domain::contract::{Against, DEFAULT_ENVIRONMENT, Rfc3339, Watch};
 use domain::evaluation::{Cause, Monitor, Severity, Subject};
 use domain::grid::{Bins, Grid, Levels};
 use domain::incident::{EventKind, Finding, IncidentEvent};
@@ -45,6 +45,14 @@ async fn incident(
     let told = world.said("verdict, statistic, sentence", [monitor.name(), signal, segment], minute).await;
     let parts: Vec<&str> = told.split('\t').collect();
     assert!(["suspect", "off_course"].contains(&parts[0]), "{told}");
+    let mut opened = opened(monitor, [signal, segment], [120, minute]);
+    let finding = &mut opened.findings[0];
+    (finding.statistic, finding.sentence) = (parts[1].to_owned(), parts[2].to_owned());
+    opened
+}
+
+/// An incident about a subject that is off course since a minute.
+fn opened(monitor: Monitor, [signal, segment]: [&str; 2], [since, minute]: [i64; 2]) -> IncidentEvent {
     let finding = Finding {
         subject: Subject {
             model: MODEL.to_owned(),
@@ -55,13 +63,13 @@ async fn incident(
             segment: segment.to_owned(),
         },
         severity: Severity::Page,
-        since: at(120),
+        since: at(since),
         window_end: at(minute),
-        statistic: parts[1].to_owned(),
+        statistic: "psi".to_owned(),
         value: 1.0,
         threshold: 0.1,
         n_current: 1_000,
-        sentence: parts[2].to_owned(),
+        sentence: format!("{signal} moved"),
         standing: true,
     };
     IncidentEvent {
@@ -74,7 +82,7 @@ async fn incident(
         severity: Severity::Page,
         at: at(minute),
         recorded_at: at(minute),
-        since: at(120),
+        since: at(since),
         actor: "leeway".to_owned(),
         reason: String::new(),
         title: "something is off course".to_owned(),
@@ -229,6 +237,42 @@ async fn a_challenger_is_explained_against_the_champion_in_the_same_minutes() {
     assert!(first.part > 0.8 && first.part < 1.2 && first.within > first.mix, "{first:?}");
     assert!((first.support - 1.0 / 3.0).abs() < 0.05, "{first:?}");
     assert_eq!(why.baseline, "version 1");
+}
+
+/// At this hour of the week it is always warm, which the first hour of all does not know: what is unusual is the wind at JFK.
+#[tokio::test]
+async fn an_hour_is_explained_against_the_same_hours_of_the_weeks_before() {
+    const WEEK: i64 = 7 * 24 * 60;
+    let watch = Watch { from: Some(Rfc3339(at(3 * WEEK))), ..ten_minutes() };
+    let mut world = World::new(contract(Watch { baseline: "initial".to_owned(), ..watch })).await;
+    world.send(60, 120, 240, |_| ()).await;
+    world.baseline("initial", minutes(60, 120)).await;
+    let warm = |flight: &mut Flight| flight.temp = flight.temp.map(|temp| temp + 20.0);
+    for week in 0..3 {
+        world.send(week * WEEK, week * WEEK + 60, 240, warm).await;
+    }
+    let now = 3 * WEEK;
+    world
+        .send(now, now + 60, 240, |flight| {
+            warm(flight);
+            if flight.origin == "JFK" {
+                flight.wind_speed = flight.wind_speed.map(|wind| 2.0 * wind);
+            }
+        })
+        .await;
+    let opened = opened(Monitor::Drift, [WIND, "origin=JFK"], [now, now + 60]);
+    let why = why(&world, opened, now + 60).await;
+    assert_eq!(why.baseline, "the same hours of 4 weeks");
+    assert_eq!(why.signals[0].signal, WIND, "{:#?}", why.signals);
+    assert!(why.signals.iter().all(|one| one.signal != TEMP || one.psi < 0.01), "{:#?}", why.signals);
+    let first = why.segments.first().expect("it is split by the raw events of a week ago");
+    assert_eq!(
+        first.values,
+        BTreeMap::from([("origin".to_owned(), "JFK".to_owned())]),
+        "{:#?}",
+        why.segments
+    );
+    assert!(first.part > 0.8 && first.within > first.mix, "{first:?}");
 }
 
 #[tokio::test]

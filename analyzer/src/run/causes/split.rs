@@ -104,12 +104,7 @@ impl Case<'_> {
             Some((environment, versions)) => (environment.clone(), versions.clone()),
             None => (self.incident.environment.clone(), Versions::All),
         };
-        // Beside each other both sides have the same minutes, and about as many events are looked at of each.
-        let (before, before_events) = match (&self.beside, &self.reference.baseline) {
-            (Some(_), _) => (self.window, self.events),
-            (None, Some(baseline)) => (baseline.window, baseline.events),
-            (None, None) => return Ok(None),
-        };
+        let Some((before, before_events)) = self.events_before(store).await? else { return Ok(None) };
         let every = |events: u64| events.div_ceil(MOST_EVENTS).max(1);
         let asked = CellsAsked {
             model: self.incident.model.clone(),
@@ -123,6 +118,28 @@ impl Case<'_> {
             dimensions: dimensions.to_vec(),
         };
         Ok(cells::carried(&store.cause_cells(&asked).await?))
+    }
+
+    /// Where raw events lie that those of the window are held against, and how many there are.
+    async fn events_before(&self, store: &Store) -> anyhow::Result<Option<(Interval, u64)>> {
+        // Beside each other both sides have the same minutes, and about as many events are looked at of each.
+        if self.beside.is_some() {
+            return Ok(Some((self.window, self.events)));
+        }
+        let baseline = self.reference.baseline.as_ref();
+        if let (true, Some(counted)) =
+            (self.usual.is_empty(), baseline.filter(|baseline| baseline.events > 0))
+        {
+            return Ok(Some((counted.window, counted.events)));
+        }
+        for stretch in self.usual.iter().copied().chain(baseline.map(|baseline| baseline.window)) {
+            let question = self.question(stretch, vec![segment::ALL.to_owned()], Vec::new(), 0);
+            let events: u64 = store.traffic(&question).await?.iter().map(|point| point.events).sum();
+            if events > 0 {
+                return Ok(Some((stretch, events)));
+            }
+        }
+        Ok(None)
     }
 
     /// Counts, and errors of which no raw events are left, by the watched segments, against as long a time before.

@@ -15,6 +15,7 @@ use domain::time::Clock;
 use rdkafka::producer::{FutureProducer, FutureRecord};
 use service::Context;
 use sql::Store;
+use tests::bodies::NUMBER;
 use tests::{Broker, Doors, OwnEngine, eventually, free_port, text};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -28,7 +29,7 @@ fn event(seed: usize) -> String {
     let value = |feature: usize| ((seed * 2_654_435_761 + feature * 40_503) % 1_000_003) as f64 / 997.0;
     let features: Vec<String> = (0..FEATURES).map(|n| format!("\"feature_{n}\":{:.4}", value(n))).collect();
     format!(
-        "{{\"id\":\"{seed}\",\"model\":\"throughput\",\"features\":{{{},\"country\":\"{}\"}},\
+        "{{\"id\":\"{NUMBER}-{seed}\",\"model\":\"throughput\",\"features\":{{{},\"country\":\"{}\"}},\
          \"prediction\":{{\"score\":0.5}},\"latency_ms\":12.5}}",
         features.join(","),
         ["BR", "DE", "FR"][seed % 3]
@@ -45,19 +46,24 @@ fn message(number: usize, events: usize) -> String {
     }
 }
 
-/// Fills the log; gives the bytes of the messages.
-async fn fill(producer: &FutureProducer, bodies: &[String], messages: usize, partitions: i32) -> usize {
+/// Fills the log with messages of these numbers, whose ids are their own; gives their bytes.
+async fn fill(
+    producer: &FutureProducer,
+    bodies: &[String],
+    messages: std::ops::Range<usize>,
+    partitions: i32,
+) -> usize {
     const AT_ONCE: usize = 2_000;
     let mut bytes = 0;
-    let mut number = 0;
-    while number < messages {
-        let until = (number + AT_ONCE).min(messages);
+    let mut number = messages.start;
+    while number < messages.end {
+        let until = (number + AT_ONCE).min(messages.end);
         let sent: Vec<_> = (number..until)
             .map(|n| {
-                let body = &bodies[n % bodies.len()];
+                let body = bodies[n % bodies.len()].replace(NUMBER, &format!("{n:08x}"));
                 bytes += body.len();
                 let partition = i32::try_from(n).expect("few messages") % partitions;
-                let record = FutureRecord::<(), String>::to(TOPIC).partition(partition).payload(body);
+                let record = FutureRecord::<(), String>::to(TOPIC).partition(partition).payload(&body);
                 producer.send_result(record).expect("the producer has room")
             })
             .collect();
@@ -112,7 +118,7 @@ async fn main() -> anyhow::Result<()> {
     let bodies: Vec<String> = (0..BODIES.div_ceil(a_message)).map(|n| message(n, a_message)).collect();
 
     let first = 20_000_usize.div_ceil(a_message);
-    fill(&producer, &bodies, first, partitions).await;
+    fill(&producer, &bodies, 0..first, partitions).await;
     let (stopper, running) = collector(&broker, &store, spool.path());
     eventually("every signal has its grid", async || {
         let counted = "SELECT count() FROM grids FINAL WHERE recounted_at IS NOT NULL";
@@ -123,7 +129,7 @@ async fn main() -> anyhow::Result<()> {
     running.await??;
 
     let messages = events.div_ceil(a_message);
-    let bytes = fill(&producer, &bodies, messages, partitions).await;
+    let bytes = fill(&producer, &bodies, first..first + messages, partitions).await;
     let before = stored(&store).await;
     let began = Instant::now();
     let (stopper, running) = collector(&broker, &store, spool.path());

@@ -71,6 +71,11 @@ impl Maker {
         looks.keep_only(&strays);
         for stray in strays {
             let now = self.clock.now();
+            if self.is_counts_only(&stray.model) {
+                // There are no raw events to compare it with.
+                self.store.settle_late_stretches(&stray.notes, now).await?;
+                continue;
+            }
             if !looks.is_time(&stray.model, now, settle) || !self.is_ripe(&stray, now).await? {
                 continue;
             }
@@ -88,11 +93,8 @@ impl Maker {
     async fn is_ripe(&self, stray: &Stray, now: Instant) -> Result<bool, sql::Error> {
         let settle = self.config.settle();
         let known = self.grids.fresh_for(now).await?.model(&stray.model);
-        let is_counting_back = |stored: &sql::grids::StoredGrid| {
-            stored.recounted_at.is_none()
-                && stored.grid.holds_from <= now
-                && !self.is_counts_only(&stray.model)
-        };
+        let is_counting_back =
+            |stored: &sql::grids::StoredGrid| stored.recounted_at.is_none() && stored.grid.holds_from <= now;
         // What counts back at this moment may have read the events or not.
         if now < stray.last_noted_at.saturating_add(settle)
             || known.by_signal.values().any(|stored| is_counting_back(stored))
@@ -106,9 +108,6 @@ impl Maker {
 
     /// Compares a stretch with the raw events; corrects it where they differ, which it says.
     async fn correct(&self, stray: &Stray, now: Instant) -> Result<bool, sql::Error> {
-        if self.is_counts_only(&stray.model) {
-            return Ok(false);
-        }
         if !self.store.hours_expired(&stray.model, stray.interval, self.kept_since(now)).await?.is_empty() {
             tracing::warn!(
                 model = stray.model, stretch = %stray.interval,

@@ -17,20 +17,20 @@ use sql::late_stretches::LateStretch;
 use tempfile::TempDir;
 use tests::{client, eventually, fresh_store, text};
 
-use crate::running::{Running, events};
+use crate::running::{Running, events, soon};
 
-/// Grids as in production, only sooner.
 fn quick() -> Config {
-    let grids = collector::config::Grids {
-        values: 500,
-        first_hour_s: 2,
-        lead_ms: 1_500,
-        refresh_ms: 100,
-        settle_ms: 1_500,
-        ..Default::default()
-    };
     let batch = collector::config::Batch { age_ms: 20, ..Config::default().batch };
-    Config { grids, batch, ..Config::default() }
+    Config { grids: soon(), batch, ..Config::default() }
+}
+
+/// Waits until each of the model's six grids has counted what came before it.
+async fn all_counted_back(store: &Store) {
+    eventually("every grid is counted back", async || {
+        let grids = in_force(store.grids(Some("m")).await.expect("grids"));
+        grids.len() == 6 && grids.iter().all(|stored| stored.recounted_at.is_some())
+    })
+    .await;
 }
 
 fn contracts() -> BTreeMap<String, Contract> {
@@ -240,11 +240,7 @@ async fn a_batch_that_was_finished_late_is_counted_by_the_grids_that_came_meanwh
     let spool = left_behind(300, Duration::from_millis(100));
     let collector = Running::start_with(&store, quick(), contracts()).await;
     assert_eq!(collector.predictions(&events("m", 0..1_000)).await.status, 200);
-    eventually("every grid is counted back", async || {
-        let grids = in_force(store.grids(Some("m")).await.expect("grids"));
-        grids.len() == 6 && grids.iter().all(|stored| stored.recounted_at.is_some())
-    })
-    .await;
+    all_counted_back(&store).await;
     let again = Running::start_on(&store, quick(), contracts(), spool.into()).await;
     let grids = in_force(store.grids(Some("m")).await.expect("grids"));
     eventually("the late batch is there and counted", async || {
@@ -263,11 +259,7 @@ async fn a_stretch_that_was_noted_and_left_by_the_dead_is_compared_until_it_agre
     let store = fresh_store().await;
     let collector = Running::start_with(&store, quick(), contracts()).await;
     assert_eq!(collector.predictions(&events("m", 0..1_000)).await.status, 200);
-    eventually("every grid is counted back", async || {
-        let grids = in_force(store.grids(Some("m")).await.expect("grids"));
-        grids.len() == 6 && grids.iter().all(|stored| stored.recounted_at.is_some())
-    })
-    .await;
+    all_counted_back(&store).await;
     collector.stop().await;
     let grids = in_force(store.grids(Some("m")).await.expect("grids"));
     let right = expected(&store, &grids).await;

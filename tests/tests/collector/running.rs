@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use collector::Config;
+use collector::config::Grids;
 use domain::contract::Contract;
 use domain::time::Clock;
 use serde_json::{Value, json};
@@ -122,6 +123,18 @@ pub async fn send(request: reqwest::RequestBuilder) -> Answer {
         (answer.status().as_u16(), header("retry-after"), header("x-request-id"));
     let body = answer.json().await.unwrap_or(Value::Null);
     Answer { status, body, retry_after, request_id }
+}
+
+/// Grids as in production, only sooner.
+pub fn soon() -> Grids {
+    Grids {
+        values: 500,
+        first_hour_s: 2,
+        lead_ms: 1_500,
+        refresh_ms: 100,
+        settle_ms: 1_500,
+        ..Default::default()
+    }
 }
 
 /// An event of a model with a number, a category, now and then neither.

@@ -6,8 +6,7 @@ use std::collections::BTreeMap;
 use sql::Store;
 use tests::{eventually, text};
 
-use crate::running::Running;
-use crate::world::grids;
+use crate::running::{Running, soon};
 
 /// Signals that every event of these tests carries, or says that it lacks.
 const SIGNALS: [&str; 5] =
@@ -16,7 +15,7 @@ const SIGNALS: [&str; 5] =
 /// Holds that each signal's bins come to `n` events. A collector that finds the others gone makes the grids that are
 /// lacking, and counts back by them.
 pub async fn every_signal_counts(store: &Store, n: usize) {
-    let config = collector::Config { grids: grids(), ..collector::Config::default() };
+    let config = collector::Config { grids: soon(), ..collector::Config::default() };
     let last = Running::start_with(store, config, BTreeMap::new()).await;
     let counted_back = "SELECT count() FROM grids FINAL WHERE recounted_at IS NOT NULL";
     eventually("every signal's grid is counted back", async || {

@@ -6,7 +6,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use collector::Config;
-use collector::config::Grids;
 use collector::sources::kafka;
 use collector::sources::kafka::config::{Kind, Limits, Topic};
 use rdkafka::producer::FutureRecord;
@@ -16,7 +15,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::counted::every_signal_counts;
-use crate::running::{Running, event};
+use crate::running::{Running, event, soon};
 
 /// A database and a topic that nobody else has.
 pub struct World {
@@ -110,18 +109,6 @@ pub async fn holds_exactly(store: &Store, n: usize) {
     every_signal_counts(store, n).await;
 }
 
-/// Grids that come soon.
-pub fn grids() -> Grids {
-    Grids {
-        values: 500,
-        first_hour_s: 2,
-        lead_ms: 1_500,
-        refresh_ms: 100,
-        settle_ms: 1_500,
-        ..Default::default()
-    }
-}
-
 /// A collector that reads `topics` quickly, with grids that come soon.
 pub fn config(broker: &Broker, topics: &[(&str, Kind)]) -> Config {
     config_at(broker.address(), topics)
@@ -139,7 +126,7 @@ pub fn config_at(brokers: String, topics: &[(&str, Kind)]) -> Config {
         limits: Limits { session_ms: 6_000, ..defaults.limits },
         ..kafka::Config::default()
     };
-    Config { grids: grids(), kafka, ..Config::default() }
+    Config { grids: soon(), kafka, ..Config::default() }
 }
 
 /// Messages of one event each.

@@ -35,4 +35,4 @@ pub use kafka::{Broker, Doors, KAFKA_PASSWORD, KAFKA_USER, broker};
 pub use mail::{Mail, MailServer, PASSWORD, Speech, USER};
 pub use process::{Process, free_port};
 pub use receiver::{Answer, Received, Receiver};
-pub use waiting::{PATIENCE, eventually, eventually_some};
+pub use waiting::{PATIENCE, eventually, eventually_some, fault_time};

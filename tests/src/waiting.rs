@@ -30,3 +30,15 @@ pub async fn eventually_some<T>(what: &str, mut look: impl AsyncFnMut() -> Optio
         tokio::time::sleep(LOOK_EVERY).await;
     }
 }
+
+/// For how long a run that kills at random goes on: `usual` seconds, or what `FAULT_SECONDS` says.
+///
+/// # Panics
+/// Where that is no number.
+pub fn fault_time(usual: u64) -> Duration {
+    let stated = std::env::var("FAULT_SECONDS").ok();
+    let seconds = stated.map_or(usual, |text| {
+        text.parse().unwrap_or_else(|_| panic!("FAULT_SECONDS is \"{text}\", not a number of seconds"))
+    });
+    Duration::from_secs(seconds)
+}

@@ -2,9 +2,16 @@
 
 #[path = "collector/answers.rs"]
 mod answers;
+#[path = "collector/counted.rs"]
+mod counted;
 #[path = "collector/crashes.rs"]
 mod crashes;
+#[path = "collector/faults.rs"]
+mod faults;
 #[path = "collector/grids.rs"]
 mod grids;
+#[path = "collector/process.rs"]
+#[allow(dead_code, reason = "the tests of Kafka need all of it, these a part")]
+mod process;
 #[path = "collector/running.rs"]
 mod running;

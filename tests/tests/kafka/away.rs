@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use tests::{Broker, Doors, Process, eventually, fresh_store, text};
 
+use crate::counted::{holds_exactly, wait_for_stored};
 use crate::forward::Forward;
 use crate::process::{Settings, metric, readiness};
-use crate::world::{World, bodies, holds_exactly, wait_for_stored};
+use crate::world::{World, bodies};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn while_the_store_is_away_the_collector_waits_in_its_group_and_says_so() {

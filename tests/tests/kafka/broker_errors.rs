@@ -17,8 +17,9 @@ use rdkafka::types::RDKafkaRespErr as Error;
 use sql::Store;
 use tests::{eventually, fresh_store, text};
 
+use crate::counted::{holds_exactly, wait_for_stored};
 use crate::running::{Running, event, events};
-use crate::world::{bodies, config_at, holds_exactly, wait_for_stored};
+use crate::world::{bodies, config_at};
 
 const TOPIC: &str = "mocked";
 

@@ -1,21 +1,17 @@
 //! Collectors, the store and the broker killed with SIGKILL at random moments under load: then everything is counted.
 //!
-//! A run takes about 25 s; `KAFKA_FAULT_SECONDS=600 cargo test -p tests --test kafka faults` takes longer.
+//! A run takes about 25 s; `FAULT_SECONDS=600 cargo test -p tests --test kafka faults` takes longer.
 
 use std::time::{Duration, Instant};
 
-use tests::{Broker, Doors, OwnEngine, Process, eventually};
+use tests::{Broker, Doors, OwnEngine, Process, eventually, fault_time};
 
+use crate::counted::{holds_exactly, wait_for_stored};
 use crate::process::Settings;
-use crate::world::{Load, World, holds_exactly, wait_for_stored};
+use crate::world::{Load, World};
 
 const TOPIC: &str = "faults";
 const PARTITIONS: i32 = 4;
-
-fn seconds(usual: u64) -> Duration {
-    let stated = std::env::var("KAFKA_FAULT_SECONDS").ok();
-    Duration::from_secs(stated.map_or(usual, |text| text.parse().expect("a number of seconds")))
-}
 
 async fn a_moment() {
     tokio::time::sleep(Duration::from_millis(rand::random_range(150..1_500))).await;
@@ -39,7 +35,7 @@ async fn collectors_store_and_broker_are_killed_at_random_and_every_message_is_t
     load.goes_on(200).await;
     let began = Instant::now();
     let mut kills = 0;
-    while began.elapsed() < seconds(25) {
+    while began.elapsed() < fault_time(25) {
         a_moment().await;
         match rand::random_range(0..6) {
             0 => own.kill(),

@@ -12,8 +12,9 @@ use collector::sources::kafka::gateway;
 use serde_json::json;
 use tests::{Broker, Doors, eventually, fresh_store, text};
 
+use crate::counted::holds_exactly;
 use crate::running::{Running, event, events};
-use crate::world::{World, config, holds_exactly};
+use crate::world::{World, config};
 
 /// A gateway that stores nothing itself.
 fn gateway(brokers: String, predictions: &str, outcomes: &str) -> Config {

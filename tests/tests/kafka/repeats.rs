@@ -3,15 +3,12 @@
 
 use std::time::Duration;
 
-use rdkafka::producer::FutureRecord;
 use serde_json::json;
-use tests::{Broker, Process, eventually, text};
-use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
+use tests::{Process, eventually, text};
 
 use crate::process::Settings;
 use crate::running::{event, events};
-use crate::world::{World, bodies};
+use crate::world::{Load, World, bodies};
 
 const PARTITIONS: i32 = 4;
 
@@ -106,7 +103,7 @@ async fn a_collector_that_takes_a_partition_over_knows_what_the_one_before_it_st
 #[tokio::test(flavor = "multi_thread")]
 async fn of_a_log_with_everything_twice_each_is_there_once_whoever_is_killed_or_wakes_as_a_zombie() {
     let world = World::new(PARTITIONS).await;
-    let load = Twice::start(world.broker, &world.topic);
+    let load = Load::start_twice(world.broker, &world.topic, PARTITIONS);
     let settings = [(); 3].map(|()| Settings::of(&world).with_session_ms(1_000));
     let start = |settings: &Settings| Process::start(&["collector"], settings.file(), &settings.log());
     let mut processes: Vec<Process> = settings.iter().map(start).collect();
@@ -134,55 +131,4 @@ async fn of_a_log_with_everything_twice_each_is_there_once_whoever_is_killed_or_
     }
     world.holds_exactly(sent).await;
     assert_eq!(world.repeated().await, sent);
-}
-
-/// Events that stream into all partitions, each of them once more a while after it came first, and in the same partition.
-struct Twice {
-    stopping: CancellationToken,
-    task: JoinHandle<usize>,
-}
-
-impl Twice {
-    fn start(broker: &Broker, topic: &str) -> Self {
-        const AT_ONCE: usize = 20;
-        /// As many come between an event and its repetition.
-        const BEHIND: usize = 30 * AT_ONCE;
-        let (producer, topic) = (broker.producer(), topic.to_owned());
-        let stopping = CancellationToken::new();
-        let stopped = stopping.clone();
-        let task = tokio::spawn(async move {
-            let (mut first, mut again, mut last) = (0, 0, None);
-            // When told to stop, it repeats what is left.
-            while last.is_none_or(|last| again < last) {
-                if last.is_none() {
-                    first += AT_ONCE;
-                }
-                let repeated =
-                    if first > again + BEHIND || last.is_some() { again..again + AT_ONCE } else { 0..0 };
-                let new = if last.is_none() { first - AT_ONCE..first } else { 0..0 };
-                again = again.max(repeated.end);
-                let sending = new.chain(repeated).map(|n| {
-                    let partition = i32::try_from(n).expect("few messages") % PARTITIONS;
-                    let body = event("m", n).to_string();
-                    let record = FutureRecord::<(), String>::to(&topic).partition(partition).payload(&body);
-                    producer.send_result(record).expect("the producer has room")
-                });
-                for delivery in sending.collect::<Vec<_>>() {
-                    delivery.await.expect("the producer lives").expect("the broker takes it");
-                }
-                if stopped.is_cancelled() {
-                    last = Some(first);
-                }
-                tokio::time::sleep(Duration::from_millis(15)).await;
-            }
-            first
-        });
-        Self { stopping, task }
-    }
-
-    /// How many events were sent, each twice.
-    async fn stop(self) -> usize {
-        self.stopping.cancel();
-        self.task.await.expect("no panic")
-    }
 }

@@ -4,8 +4,9 @@ use collector::sources::kafka::config::{Kind, Mechanism, Sasl, Security};
 use service::Secret;
 use tests::{Authority, Broker, Doors, KAFKA_PASSWORD, KAFKA_USER, fresh_store};
 
+use crate::counted::{holds_exactly, wait_for_stored};
 use crate::running::Running;
-use crate::world::{bodies, config, holds_exactly, wait_for_stored};
+use crate::world::{bodies, config};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn passwords_and_certificates_open_the_doors_that_they_should() {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use collector::Config;
 use collector::sources::kafka;
@@ -14,7 +14,8 @@ use tests::{Broker, broker, eventually, fresh_store, text};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
-use crate::counted::every_signal_counts;
+use crate::counted::{holds_exactly, wait_for_stored};
+use crate::process::Settings;
 use crate::running::{Running, event, soon};
 
 /// A database and a topic that nobody else has.
@@ -70,43 +71,10 @@ impl World {
     }
 }
 
-/// What says how many events there are.
-const COUNTED: [&str; 5] = [
-    "SELECT count() FROM predictions",
-    "SELECT sum(events) FROM traffic_minutes WHERE segment = ''",
-    "SELECT sum(events) FROM traffic_hours WHERE segment = ''",
-    "SELECT sum(n) FROM signal_moments WHERE signal = 'feature.day.hour' AND segment = ''",
-    "SELECT sum(n) FROM signal_moment_hours WHERE signal = 'feature.day.hour' AND segment = ''",
-];
-
-/// A store that was killed some times starts ten seconds after the last; then late stretches are compared.
-const UNTIL_COUNTED: Duration = Duration::from_secs(90);
-
-/// Waits until `n` events are stored and counted: the views of the last insert may still be at work, and what was stored
-/// late may still be compared with the raw events.
-pub async fn wait_for_stored(store: &Store, n: usize) {
-    let expected = [n; COUNTED.len()].map(|n| n.to_string()).join("\t");
-    let counted = format!("SELECT {}", COUNTED.map(|sum| format!("({sum})")).join(", "));
-    let since = Instant::now();
-    loop {
-        // The store may be coming up again.
-        let found = store.ask(&counted, "TabSeparatedRaw").await.unwrap_or_default();
-        let found = String::from_utf8_lossy(&found).trim_end().to_owned();
-        if found == expected {
-            return;
-        }
-        assert!(since.elapsed() < UNTIL_COUNTED, "{n} events are expected, and in {COUNTED:?} are {found}");
-        tokio::time::sleep(Duration::from_millis(50)).await;
+impl Settings {
+    pub fn of(world: &World) -> Self {
+        Self::at(&world.broker.address(), &world.topic, world.store.config())
     }
-}
-
-pub async fn holds_exactly(store: &Store, n: usize) {
-    let raw = text(store, "SELECT count(), uniqExact(id) FROM predictions").await;
-    assert_eq!(raw, format!("{n}\t{n}"));
-    for sum in COUNTED {
-        assert_eq!(text(store, sum).await, n.to_string(), "{sum}");
-    }
-    every_signal_counts(store, n).await;
 }
 
 /// A collector that reads `topics` quickly, with grids that come soon.
@@ -141,18 +109,59 @@ pub struct Load {
     sent: Arc<AtomicUsize>,
 }
 
+/// Messages that are sent together.
+const AT_ONCE: usize = 40;
+
+/// Which events are sent next.
+struct Sequence {
+    first: usize,
+    again: usize,
+    /// Each event comes once more when so many others came after it, in the same partition; `None` for once only.
+    behind: Option<usize>,
+}
+
+impl Sequence {
+    /// New ones unless it is the end, and those that are to come again. Nothing where nothing is left to repeat.
+    fn next(&mut self, is_ending: bool) -> Vec<usize> {
+        let Some(behind) = self.behind else {
+            let new = if is_ending { 0 } else { AT_ONCE };
+            self.first += new;
+            return (self.first - new..self.first).collect();
+        };
+        let new = if is_ending { 0 } else { AT_ONCE / 2 };
+        self.first += new;
+        let repeated = match is_ending || self.first > self.again + behind {
+            true => self.again..self.first.min(self.again + AT_ONCE / 2),
+            false => self.again..self.again,
+        };
+        self.again = repeated.end;
+        (self.first - new..self.first).chain(repeated).collect()
+    }
+}
+
 impl Load {
     pub fn start(broker: &Broker, topic: &str, partitions: i32) -> Self {
-        const AT_ONCE: usize = 40;
+        Self::of(Sequence { first: 0, again: 0, behind: None }, broker, topic, partitions)
+    }
+
+    /// The same with every event twice, the second a while after the first.
+    pub fn start_twice(broker: &Broker, topic: &str, partitions: i32) -> Self {
+        Self::of(Sequence { first: 0, again: 0, behind: Some(15 * AT_ONCE) }, broker, topic, partitions)
+    }
+
+    fn of(mut sequence: Sequence, broker: &Broker, topic: &str, partitions: i32) -> Self {
         let (producer, topic) = (broker.producer(), topic.to_owned());
         let stopping = CancellationToken::new();
         let stopped = stopping.clone();
         let counted = Arc::new(AtomicUsize::new(0));
         let counter = counted.clone();
         let task = tokio::spawn(async move {
-            let mut sent = 0;
-            while !stopped.is_cancelled() {
-                let sending = (sent..sent + AT_ONCE).map(|n| {
+            loop {
+                let events = sequence.next(stopped.is_cancelled());
+                if events.is_empty() {
+                    return;
+                }
+                let sending = events.into_iter().map(|n| {
                     let partition = i32::try_from(n).expect("few messages") % partitions;
                     let body = event("m", n).to_string();
                     let record = FutureRecord::<(), String>::to(&topic).partition(partition).payload(&body);
@@ -162,15 +171,14 @@ impl Load {
                 for delivery in sending.collect::<Vec<_>>() {
                     delivery.await.expect("the producer lives").expect("the broker takes it, if not at once");
                 }
-                sent += AT_ONCE;
-                counter.store(sent, Ordering::SeqCst);
+                counter.store(sequence.first, Ordering::SeqCst);
                 tokio::time::sleep(Duration::from_millis(15)).await;
             }
         });
         Self { stopping, task, sent: counted }
     }
 
-    /// How many events are in the log in the end.
+    /// How many different events are in the log in the end.
     pub async fn stop(self) -> usize {
         self.stopping.cancel();
         self.task.await.expect("no panic");

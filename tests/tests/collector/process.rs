@@ -4,25 +4,31 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use crate::world::World;
-
 pub struct Settings {
     folder: TempDir,
     file: PathBuf,
     pub port: u16,
     store: String,
-    session_ms: u64,
-    brokers: String,
-    topic: String,
+    kafka: Option<Kafka>,
     database: sql::Config,
 }
 
+struct Kafka {
+    brokers: String,
+    topic: String,
+    session_ms: u64,
+}
+
 impl Settings {
-    pub fn of(world: &World) -> Self {
-        Self::at(&world.broker.address(), &world.topic, world.store.config())
+    /// Of a collector that consumes a topic, beside what it does otherwise.
+    pub fn at(brokers: &str, topic: &str, database: &sql::Config) -> Self {
+        let kafka = Kafka { brokers: brokers.to_owned(), topic: topic.to_owned(), session_ms: 6_000 };
+        let settings = Self { kafka: Some(kafka), ..Self::without_kafka(database) };
+        settings.write();
+        settings
     }
 
-    pub fn at(brokers: &str, topic: &str, database: &sql::Config) -> Self {
+    pub fn without_kafka(database: &sql::Config) -> Self {
         service::http::install_tls();
         let folder = tempfile::tempdir().expect("a folder");
         let file = folder.path().join("leeway.toml");
@@ -30,9 +36,7 @@ impl Settings {
             file,
             port: tests::free_port(),
             store: database.url.clone(),
-            session_ms: 6_000,
-            brokers: brokers.to_owned(),
-            topic: topic.to_owned(),
+            kafka: None,
             database: database.clone(),
             folder,
         };
@@ -47,22 +51,28 @@ impl Settings {
     }
 
     pub fn with_session_ms(self, session_ms: u64) -> Self {
-        let settings = Self { session_ms, ..self };
+        let kafka = self.kafka.map(|kafka| Kafka { session_ms, ..kafka });
+        let settings = Self { kafka, ..self };
         settings.write();
         settings
     }
 
     fn write(&self) {
-        let Self { port, store, session_ms, brokers, topic, database, .. } = self;
+        let Self { port, store, database, .. } = self;
         let sql::Config { user, password, database, .. } = database;
         let data = self.folder.path().display();
-        let text = format!(
+        let mut text = format!(
             "data_dir = \"{data}\"\n[clickhouse]\nurl = \"{store}\"\nuser = \"{user}\"\npassword = \"{password}\"\n\
              database = \"{database}\"\n[collector]\nlisten = \"127.0.0.1:{port}\"\n[collector.grids]\nvalues = 500\n\
-             first_hour_s = 2\nlead_ms = 1500\nrefresh_ms = 100\nsettle_ms = 1500\n[collector.kafka]\n\
-             brokers = \"{brokers}\"\ngroup = \"{topic}\"\n[[collector.kafka.topics]]\nname = \"{topic}\"\nkind = \"predictions\"\n\
-             [collector.kafka.batch]\nrows = 500\nage_ms = 50\n[collector.kafka.limits]\nsession_ms = {session_ms}\n"
+             first_hour_s = 2\nlead_ms = 1500\nrefresh_ms = 100\nsettle_ms = 1500\n"
         );
+        if let Some(Kafka { brokers, topic, session_ms }) = &self.kafka {
+            text += &format!(
+                "[collector.kafka]\nbrokers = \"{brokers}\"\ngroup = \"{topic}\"\n[[collector.kafka.topics]]\n\
+                 name = \"{topic}\"\nkind = \"predictions\"\n[collector.kafka.batch]\nrows = 500\nage_ms = 50\n\
+                 [collector.kafka.limits]\nsession_ms = {session_ms}\n"
+            );
+        }
         std::fs::write(&self.file, text).expect("written");
     }
 
@@ -72,6 +82,11 @@ impl Settings {
 
     pub fn log(&self) -> PathBuf {
         self.folder.path().join("log")
+    }
+
+    /// Where batches lie until they are stored.
+    pub fn spool(&self) -> PathBuf {
+        self.folder.path().join("spool")
     }
 
     async fn get(&self, path: &str) -> Option<String> {

@@ -292,7 +292,7 @@ mod tests {
     use super::*;
 
     fn event(id: &str) -> Prediction {
-        Prediction { id: id.to_owned(), ..Prediction::bare() }
+        Prediction { id: id.to_owned(), ..Prediction::empty(Name::from("m"), Instant::EPOCH) }
     }
 
     fn at(seconds: i64) -> Instant {

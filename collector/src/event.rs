@@ -8,6 +8,7 @@ use std::fmt;
 use std::ops::Deref;
 use std::sync::Arc;
 
+use domain::contract::DEFAULT_ENVIRONMENT;
 use domain::time::Instant;
 
 use crate::guard::{KeptOut, Marks};
@@ -97,16 +98,15 @@ pub struct Prediction {
 }
 
 impl Prediction {
-    /// An event of the model `m` that holds nothing: what tests fill with what they are about.
-    #[cfg(test)]
-    pub(crate) fn bare() -> Self {
+    /// An event that holds nothing yet, of no version, in the usual environment, received when it happened.
+    pub fn empty(model: Name, at: Instant) -> Self {
         Self {
             id: String::new(),
-            model: Name::from("m"),
+            model,
             version: Name::default(),
-            environment: Name::from("production"),
-            timestamp: Instant::EPOCH,
-            received_at: Instant::EPOCH,
+            environment: Name::from(DEFAULT_ENVIRONMENT),
+            timestamp: at,
+            received_at: at,
             numbers: Vec::new(),
             categories: Vec::new(),
             vectors: Vec::new(),
@@ -114,7 +114,7 @@ impl Prediction {
             tags: Vec::new(),
             error: String::new(),
             trace_id: String::new(),
-            source: Name::from("test"),
+            source: Name::default(),
             marks: None,
         }
     }

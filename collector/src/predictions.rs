@@ -312,7 +312,7 @@ mod tests {
         let event = |numbers: usize, id: usize| Prediction {
             id: "x".repeat(id),
             numbers: (0..numbers).map(|n| (Name::from(format!("n{n}")), 1.0)).collect(),
-            ..Prediction::bare()
+            ..Prediction::empty(Name::from("m"), Instant::EPOCH)
         };
         let bytes = |numbers, id| vec![event(numbers, id); 1_000].iter().collect::<Predictions>().bytes();
         assert!(bytes(0, 0) >= 1_000 * 60, "{}", bytes(0, 0));
@@ -322,7 +322,8 @@ mod tests {
 
     #[test]
     fn events_are_left_out_by_their_rows() {
-        let event = |id: usize| Prediction { id: id.to_string(), ..Prediction::bare() };
+        let empty = Prediction::empty(Name::from("m"), Instant::EPOCH);
+        let event = |id: usize| Prediction { id: id.to_string(), ..empty.clone() };
         let left = |rows: &[usize]| -> Vec<String> {
             let all: Predictions = (0..5).map(event).collect::<Vec<_>>().into();
             all.without(rows).rows().map(|event| event.id).collect()

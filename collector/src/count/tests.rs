@@ -38,7 +38,8 @@ fn known() -> Known {
 
 fn event(received_s: i64, minute: i64) -> Prediction {
     let received_at = Instant::from_seconds(received_s);
-    Prediction { timestamp: Instant::from_seconds(minute * 60 + 7), received_at, ..Prediction::bare() }
+    let timestamp = Instant::from_seconds(minute * 60 + 7);
+    Prediction { timestamp, ..Prediction::empty(Name::from("m"), received_at) }
 }
 
 /// Counts by (segment, signal, minute of event time, bin).

@@ -180,23 +180,17 @@ impl World {
         categories.extend(more);
         Prediction {
             id: format!("flight-{}", self.sent),
-            model: Name::from(MODEL),
             version: Name::from(flight.version),
-            environment: Name::from(DEFAULT_ENVIRONMENT),
             timestamp,
-            received_at: received_at.unwrap_or(timestamp),
             numbers,
             categories,
-            vectors: Vec::new(),
             lists: flight.lists.iter().map(|(name, items)| (Name::from(*name), items.clone())).collect(),
-            tags: Vec::new(),
             error: if flight.error { "timeout".to_owned() } else { String::new() },
-            trace_id: String::new(),
-            source: Name::from("test"),
             marks: (!flight.breaks.is_empty()).then(|| {
                 let breaches = flight.breaks.iter().map(|rule| Name::from(*rule)).collect();
                 Box::new(Marks { breaches, ..Marks::default() })
             }),
+            ..Prediction::empty(Name::from(MODEL), received_at.unwrap_or(timestamp))
         }
     }
 

@@ -210,20 +210,11 @@ fn left_behind(events: usize, ago: Duration) -> TempDir {
     let received_at = Clock::System.now().saturating_sub(ago);
     let event = |n: usize| Prediction {
         id: format!("late-{n}"),
-        model: Name::from("m"),
         version: Name::from("v1"),
-        environment: Name::from("production"),
-        timestamp: received_at,
-        received_at,
         numbers: vec![(Name::from("feature.amount"), n as f64)],
         categories: vec![(Name::from("feature.country"), Name::from("BR"))],
-        vectors: Vec::new(),
-        lists: Vec::new(),
         tags: vec![(Name::from("region"), "eu".to_owned())],
-        error: String::new(),
-        trace_id: String::new(),
-        source: Name::from("http"),
-        marks: None,
+        ..Prediction::empty(Name::from("m"), received_at)
     };
     let events: Vec<Prediction> = (0..events).map(event).collect();
     let counted = collector::batch::predictions(events.into(), &Known::default()).expect("columns");

@@ -147,20 +147,10 @@ fn live_event(id: u64, at: Instant, received_at: Instant) -> Prediction {
     let name = |text: &str| Name::from(text);
     Prediction {
         id: format!("live-{id}"),
-        model: name(MODEL),
-        version: Name::default(),
-        environment: name("production"),
         timestamp: at,
-        received_at,
         numbers: vec![(name("feature.temp"), 5.0), (name("prediction.score"), 0.25)],
         categories: vec![(name("feature.origin"), name("JFK"))],
-        vectors: Vec::new(),
-        lists: Vec::new(),
-        tags: Vec::new(),
-        error: String::new(),
-        trace_id: String::new(),
-        source: name("http"),
-        marks: None,
+        ..Prediction::empty(name(MODEL), received_at)
     }
 }
 

@@ -43,21 +43,10 @@ pub(super) struct Draft {
 impl Draft {
     pub(super) fn new(binder: &Binder, stamp: &Stamp) -> Self {
         let prediction = Prediction {
-            id: String::new(),
-            model: binder.model.clone(),
             version: binder.version.clone(),
             environment: binder.environment.clone(),
-            timestamp: Instant::EPOCH,
-            received_at: stamp.received_at,
-            numbers: Vec::new(),
-            categories: Vec::new(),
-            vectors: Vec::new(),
-            lists: Vec::new(),
-            tags: Vec::new(),
-            error: String::new(),
-            trace_id: String::new(),
             source: binder.source.clone(),
-            marks: None,
+            ..Prediction::empty(binder.model.clone(), stamp.received_at)
         };
         let outcome = Outcome {
             id: String::new(),

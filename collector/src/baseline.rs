@@ -165,7 +165,7 @@ pub async fn of_stored(
 /// Counts by the minute are not kept as long as those by the hour: where some of them are gone, the window is widened to
 /// whole hours.
 async fn whole_hours_where_needed(model: &str, window: Interval, store: &Store) -> anyhow::Result<Interval> {
-    let gone = store.hours_expired(model, window, Instant::EPOCH).await?;
+    let gone = store.hours_beyond_minutes(model, window).await?;
     Ok(if gone.is_empty() { window } else { window.widened_to(HOUR) })
 }
 

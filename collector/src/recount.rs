@@ -1,5 +1,5 @@
 //! `leeway recount`: counts a stretch of event time again from the raw events and puts the stored counts right, such as
-//! after another program wrote into `predictions`.
+//! after another program wrote into `predictions`; then has its hours be the sums of their minutes.
 //!
 //! Invariant: a chunk is done when a pass over it finds nothing to correct. Corrections are signed differences between
 //! raw events and stored counts; one that was made while events streamed in may be wrong, and the next pass takes it
@@ -7,6 +7,7 @@
 //! left for later instead of being guessed.
 
 mod chunk;
+mod pass;
 mod report;
 
 use std::collections::VecDeque;
@@ -15,10 +16,11 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::Args as ClapArgs;
-use domain::time::{DAY, Instant, Interval, MINUTE};
+use domain::time::{HOUR, Instant, Interval, MINUTE};
 use service::Context;
 use sql::Store;
-use sql::recount::{CarriedSignal, CountedBy, Stretch};
+use sql::counts::Resolution;
+use sql::recount::{CarriedSignal, CountedBy, Kept, Stretch};
 
 use crate::baseline::counted_by;
 use crate::config;
@@ -27,8 +29,8 @@ use crate::intake::Intake;
 use crate::known::{Grids, ModelGrids};
 use crate::maker::Maker;
 
-use self::chunk::{Chunk, Cut, chunks, cut, without_hours};
-use self::report::Found;
+use self::chunk::{Chunk, chunks, without_hours};
+use self::pass::Pass;
 pub use self::report::{Change, Report};
 
 /// `leeway recount`.
@@ -48,9 +50,7 @@ pub struct Args {
     pub dry_run: bool,
 }
 
-/// Passes over a chunk before it is left for a later round.
-const PASSES: u32 = 6;
-/// How often minutes that were corrected while events arrived are looked at again.
+/// How often what was corrected while events arrived are looked at again.
 const ROUNDS: u32 = 6;
 /// How often a wait is told of.
 const TICK: Duration = Duration::from_secs(1);
@@ -67,6 +67,9 @@ pub enum Told {
     Done {
         interval: Interval,
         events: u64,
+    },
+    DoneByHours {
+        interval: Interval,
     },
 }
 
@@ -94,6 +97,7 @@ pub async fn run(args: Args, context: &Context, store: &Store) -> anyhow::Result
                 bar.set_position(done.end.since(interval.start).as_secs());
                 format!("recounted {done}: {} events", thousands(events))
             }
+            Told::DoneByHours { interval: done } => format!("compared hours with their minutes: {done}"),
         };
         if bar.is_hidden() { eprintln!("{line}") } else { bar.set_message(line) }
     };
@@ -151,6 +155,7 @@ pub async fn recount(
     report.without_grid = work.without_grid(&known).await?;
     let stretch = Stretch {
         model: plan.model.clone(),
+        resolution: Resolution::Minutes,
         interval,
         received_before: None,
         signals,
@@ -158,10 +163,14 @@ pub async fn recount(
         whole: true,
         compared: true,
     };
-    let gone = store.hours_expired(&plan.model, interval, work.kept_since()).await?;
-    let (chunks, expired) = without_hours(chunks(&days, interval), &gone);
+    let kept = Kept::at(context.clock.now(), &store.config().retention);
+    let gone = store.hours_expired(&plan.model, interval, kept).await?;
+    let (minutes, expired) = without_hours(chunks(&days, interval), &gone);
     report.expired = expired;
-    work.correct_all(chunks, &stretch, &mut report).await?;
+    work.correct_all(minutes, &stretch, &mut report).await?;
+    // Only then: what was lacking by the minute has fed the hours as well.
+    let (hours, _) = without_hours(chunks(&days, interval.widened_to(HOUR)), &gone);
+    work.correct_all(hours, &stretch.by_hours(), &mut report).await?;
     Ok(report)
 }
 
@@ -206,18 +215,12 @@ impl Work<'_> {
         maker.catch_up().await.context("what came before the grids cannot be counted")
     }
 
-    /// Raw events that were received before may be gone. A day is left for the store to get round to it.
-    fn kept_since(&self) -> Instant {
-        let kept = DAY * self.store.config().retention.events_days.saturating_sub(1);
-        self.context.clock.now().saturating_sub(kept)
-    }
-
     async fn wait(&self, duration: Duration) -> anyhow::Result<()> {
         let slept = self.context.stopper.run_until_cancelled(tokio::time::sleep(duration)).await;
         slept.context("the recount was stopped; the same command goes on")
     }
 
-    /// Puts chunk after chunk right. Minutes that events are arriving in are looked at again, some times.
+    /// Puts chunk after chunk right. Minutes and hours that events are arriving in are looked at again, some times.
     async fn correct_all(
         &self,
         chunks: Vec<Chunk>,
@@ -225,94 +228,41 @@ impl Work<'_> {
         report: &mut Report,
     ) -> anyhow::Result<()> {
         let mut chunks: VecDeque<Chunk> = chunks.into();
+        // An hour is written to for longer than it is worth to wait for.
+        let by = stretch.resolution;
+        let patience = match by {
+            Resolution::Minutes => 1,
+            Resolution::Hours => 0,
+        };
         for round in 0..=ROUNDS {
             let mut moving = Vec::new();
             while let Some(chunk) = chunks.pop_front() {
                 self.wait(Duration::ZERO).await?;
                 let stretch = Stretch { interval: chunk.interval, ..stretch.clone() };
-                let cut = Pass { work: self, stretch }.run(&chunk, report).await?;
+                let (settle, clock) = (self.config.settle(), &self.context.clock);
+                let cut = Pass { store: self.store, stretch, settle, clock }.run(&chunk, report).await?;
                 cut.settled.into_iter().rev().for_each(|part| chunks.push_front(part));
                 moving.extend(cut.moving);
-                (self.tell)(Told::Done { interval: chunk.interval, events: chunk.events });
+                let (interval, events) = (chunk.interval, chunk.events);
+                (self.tell)(match by {
+                    Resolution::Minutes => Told::Done { interval, events },
+                    Resolution::Hours => Told::DoneByHours { interval },
+                });
             }
             // What nothing was done to yet is left alone sooner than what may have been corrected wrongly.
             let (again, left): (Vec<Chunk>, Vec<Chunk>) =
-                moving.into_iter().partition(|part| round < if part.touched { ROUNDS } else { 1 });
-            report.unsettled.extend(left.into_iter().map(|part| part.interval));
+                moving.into_iter().partition(|part| round < if part.touched { ROUNDS } else { patience });
+            let unsettled = match by {
+                Resolution::Minutes => &mut report.unsettled,
+                Resolution::Hours => &mut report.unsettled_hours,
+            };
+            unsettled.extend(left.into_iter().map(|part| part.interval));
             if again.is_empty() {
                 break;
             }
             (self.tell)(Told::WaitingForEvents);
             self.wait(self.config.settle()).await?;
             chunks.extend(again);
-        }
-        Ok(())
-    }
-}
-
-/// Work on one chunk.
-struct Pass<'a> {
-    work: &'a Work<'a>,
-    stretch: Stretch,
-}
-
-impl Pass<'_> {
-    /// Compares and corrects until nothing is left to correct; in a dry run compares once. Gives back what could not be
-    /// finished because events are arriving.
-    async fn run(&self, chunk: &Chunk, report: &mut Report) -> anyhow::Result<Cut> {
-        if report.dry_run {
-            report.add(&self.compare().await?);
-            return Ok(Cut::default());
-        }
-        let mut chunk = *chunk;
-        for _ in 0..PASSES {
-            let moving = self.moving().await?;
-            if !moving.is_empty() {
-                return Ok(cut(&chunk, &moving));
-            }
-            let found = self.compare().await?;
-            if found == Found::default() {
-                return Ok(Cut::default());
-            }
-            self.correct(&found).await?;
-            report.add(&found);
-            chunk.touched = true;
-        }
-        Ok(Cut { settled: Vec::new(), moving: vec![chunk] })
-    }
-
-    /// The minutes in which an event was received so lately that its counts may not be there yet.
-    async fn moving(&self) -> anyhow::Result<Vec<Instant>> {
-        let now = self.work.context.clock.now();
-        let received =
-            Interval::new(now.saturating_sub(self.work.config.settle()), now.saturating_add(MINUTE));
-        let Stretch { model, interval, .. } = &self.stretch;
-        Ok(self.work.store.minutes_moving(model, *interval, received).await?)
-    }
-
-    async fn compare(&self) -> anyhow::Result<Found> {
-        let differences = self.work.store.count_differences(&self.stretch).await?;
-        let signals = differences.into_iter().map(|difference| {
-            let change =
-                Change { cells: difference.cells, lacking: difference.lacking, surplus: difference.surplus };
-            (difference.signal, change)
-        });
-        Ok(Found {
-            signals: signals.collect(),
-            moments: self.work.store.moment_differences(&self.stretch).await?,
-            traffic: self.work.store.traffic_differences(&self.stretch).await?,
-        })
-    }
-
-    async fn correct(&self, found: &Found) -> anyhow::Result<()> {
-        if !found.signals.is_empty() {
-            self.work.store.correct_counts(&self.stretch).await?;
-        }
-        if found.moments > 0 {
-            self.work.store.correct_moments(&self.stretch).await?;
-        }
-        if found.traffic > 0 {
-            self.work.store.correct_traffic(&self.stretch).await?;
         }
         Ok(())
     }

@@ -1,6 +1,6 @@
--- Hours that cannot be counted again: their counts by the minute are gone while those by the hour are still there, or
--- raw events that were counted are gone.
-SELECT toInt64(toUnixTimestamp(at)) AS hour_s
+-- Hours that can perhaps not be counted again: fewer events are counted by their minutes than by the hour, or raw events
+-- that were counted are gone.
+SELECT toInt64(toUnixTimestamp(at)) AS hour_s, by_hours, toUnixTimestamp64Milli(received) AS received_ms
 FROM
 (
     SELECT at, sum(part.by_hours) AS by_hours, sum(part.by_minutes) AS by_minutes, min(part.received) AS received

@@ -1,11 +1,11 @@
 -- The minutes of a stretch in which an event was received so lately that its batch may be stored in part only, by the
--- raw events or by the counts. What claims to come from the future is not waited for.
+-- raw events (where they are asked for) or by the counts. What claims to come from the future is not waited for.
 SELECT toInt64(toUnixTimestamp(minute)) AS minute_s
 FROM
 (
     SELECT toDateTime(toStartOfMinute(timestamp, 'UTC'), 'UTC') AS minute
     FROM predictions
-    WHERE model = {model:String} AND timestamp >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+    WHERE {raw:UInt8} = 1 AND model = {model:String} AND timestamp >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
         AND timestamp < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND received_at > fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
         AND received_at <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')

@@ -1,15 +1,20 @@
 //! Counting again from the raw events, in SQL: what the stored counts of a stretch lack or have too much, and the
-//! signed differences that put them right.
+//! signed differences that put them right. Minutes are compared with the raw events, hours with their minutes.
 //!
 //! Invariant: correcting a stretch that nobody writes to makes its differences empty, whatever was stored before. If
-//! somebody did write meanwhile, correcting once more repairs what came of it.
+//! somebody did write meanwhile, correcting once more repairs what came of it. A correction of minutes feeds the hours by
+//! their views; where it died in between they differ, and a correction of hours feeds nothing.
+
+mod expired;
 
 use clickhouse::Row;
 use clickhouse::query::Query;
 use domain::grid::GridId;
-use domain::time::{HOUR, Instant, Interval};
+use domain::time::{HOUR, Instant, Interval, MINUTE};
 use serde::{Deserialize, Serialize};
 
+pub use self::expired::Kept;
+use crate::counts::Resolution;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -19,9 +24,36 @@ pub(crate) const SIGNALS_AT_ONCE: usize = 200;
 /// A day of many events takes its time; the store's usual limit is meant for pages.
 pub(crate) const WITHIN_S: &str = "1800";
 
-const COUNTS: &str = include_str!("../queries/recount_counts.sql");
-const MOMENTS: &str = include_str!("../queries/recount_moments.sql");
-const TRAFFIC: &str = include_str!("../queries/recount_traffic.sql");
+/// What is lacking by the minute or by the hour, and where it is written.
+struct Lacking {
+    time: &'static str,
+    counts: &'static str,
+    counts_table: &'static str,
+    moments: &'static str,
+    moments_table: &'static str,
+    traffic: &'static str,
+    traffic_table: &'static str,
+}
+
+const MINUTES: Lacking = Lacking {
+    time: "minute",
+    counts: include_str!("../queries/recount_counts.sql"),
+    counts_table: "signal_minutes",
+    moments: include_str!("../queries/recount_moments.sql"),
+    moments_table: "signal_moments",
+    traffic: include_str!("../queries/recount_traffic.sql"),
+    traffic_table: "traffic_minutes",
+};
+
+const HOURS: Lacking = Lacking {
+    time: "hour",
+    counts: include_str!("../queries/recount_counts_of_hours.sql"),
+    counts_table: "signal_hours",
+    moments: include_str!("../queries/recount_moments_of_hours.sql"),
+    moments_table: "signal_moment_hours",
+    traffic: include_str!("../queries/recount_traffic_of_hours.sql"),
+    traffic_table: "traffic_hours",
+};
 
 /// A signal with the grid that it is counted by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,9 +77,11 @@ pub struct Watched {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Stretch {
     pub model: String,
-    /// Event time, in whole minutes.
+    /// Minutes are compared with the raw events, hours with their minutes.
+    pub resolution: Resolution,
+    /// Event time, in whole steps of the resolution.
     pub interval: Interval,
-    /// Only events received before; `None` for all.
+    /// Only events received before; `None` for all. Hours have no say in it.
     pub received_before: Option<Instant>,
     pub signals: Vec<CountedBy>,
     pub watched: Vec<Watched>,
@@ -57,11 +91,26 @@ pub struct Stretch {
     pub compared: bool,
 }
 
+impl Stretch {
+    /// The same by the hour: the whole hours that it touches.
+    pub fn by_hours(&self) -> Self {
+        let interval = self.interval.widened_to(HOUR);
+        Self { resolution: Resolution::Hours, interval, ..self.clone() }
+    }
+
+    fn lacking(&self) -> &'static Lacking {
+        match self.resolution {
+            Resolution::Minutes => &MINUTES,
+            Resolution::Hours => &HOURS,
+        }
+    }
+}
+
 /// How the counts of one signal differ.
 #[derive(Clone, Debug, PartialEq, Eq, Row, Serialize, Deserialize)]
 pub struct SignalDifference {
     pub signal: String,
-    /// Cells (bins of a minute of a segment) that are wrong.
+    /// Cells (bins of a minute or hour of a segment) that are wrong.
     pub cells: u64,
     /// Values that are not counted, in the segment of all events.
     pub lacking: u64,
@@ -104,11 +153,13 @@ impl Store {
         Ok(())
     }
 
-    /// How the stored counts differ from the raw events, by signal; empty where they agree.
+    /// How the stored counts differ from the raw events, or those of hours from their minutes, by signal; empty where they
+    /// agree.
     pub async fn count_differences(&self, stretch: &Stretch) -> Result<Vec<SignalDifference>, Error> {
+        let counts = stretch.lacking().counts;
         let text = format!(
             "SELECT signal, toUInt64(count()) AS cells, toUInt64(sumIf(n, n > 0 AND segment = '')) AS lacking, \
-             toUInt64(-sumIf(n, n < 0 AND segment = '')) AS surplus FROM ({COUNTS}) GROUP BY signal ORDER BY signal"
+             toUInt64(-sumIf(n, n < 0 AND segment = '')) AS surplus FROM ({counts}) GROUP BY signal ORDER BY signal"
         );
         let mut differences = Vec::new();
         for signals in stretch.signals.chunks(SIGNALS_AT_ONCE) {
@@ -118,7 +169,7 @@ impl Store {
         Ok(differences)
     }
 
-    /// Writes what the counts lack, signed; the hours follow by their view.
+    /// Writes what the counts lack, signed; hours follow their minutes by a view.
     pub async fn correct_counts(&self, stretch: &Stretch) -> Result<(), Error> {
         for statement in self.counting(stretch) {
             without_tokens(statement).execute().await?;
@@ -128,17 +179,18 @@ impl Store {
 
     /// The statements that write what the counts lack.
     pub(crate) fn counting(&self, stretch: &Stretch) -> Vec<Query> {
+        let Lacking { time, counts, counts_table, .. } = stretch.lacking();
         let text = format!(
-            "INSERT INTO signal_minutes (model, version, environment, grid, segment, signal, minute, bin, n) \
-             SELECT {{model:String}}, version, environment, grid, segment, signal, minute, bin, n FROM ({COUNTS})"
+            "INSERT INTO {counts_table} (model, version, environment, grid, segment, signal, {time}, bin, n) \
+             SELECT {{model:String}}, version, environment, grid, segment, signal, {time}, bin, n FROM ({counts})"
         );
         let parts = stretch.signals.chunks(SIGNALS_AT_ONCE);
         parts.map(|signals| self.bound(&text, stretch, signals)).collect()
     }
 
-    /// How many minutes of moments differ from the raw events.
+    /// How many minutes of moments differ from the raw events, or hours from their minutes.
     pub async fn moment_differences(&self, stretch: &Stretch) -> Result<u64, Error> {
-        let text = format!("SELECT toUInt64(count()) FROM ({MOMENTS})");
+        let text = format!("SELECT toUInt64(count()) FROM ({})", stretch.lacking().moments);
         Ok(self.bound(&text, stretch, &[]).fetch_one().await?)
     }
 
@@ -148,17 +200,18 @@ impl Store {
     }
 
     pub(crate) fn summing(&self, stretch: &Stretch) -> Query {
+        let Lacking { time, moments, moments_table, .. } = stretch.lacking();
         let text = format!(
-            "INSERT INTO signal_moments (model, version, environment, segment, signal, minute, n, sum, \
-             sum_of_squares, least, greatest) SELECT {{model:String}}, version, environment, segment, signal, minute, \
-             n, total, squares, lowest, highest FROM ({MOMENTS})"
+            "INSERT INTO {moments_table} (model, version, environment, segment, signal, {time}, n, sum, \
+             sum_of_squares, least, greatest) SELECT {{model:String}}, version, environment, segment, signal, {time}, \
+             n, total, squares, lowest, highest FROM ({moments})"
         );
         self.bound(&text, stretch, &[])
     }
 
-    /// How many minutes of traffic differ from the raw events.
+    /// How many minutes of traffic differ from the raw events, or hours from their minutes.
     pub async fn traffic_differences(&self, stretch: &Stretch) -> Result<u64, Error> {
-        let text = format!("SELECT toUInt64(count()) FROM ({TRAFFIC})");
+        let text = format!("SELECT toUInt64(count()) FROM ({})", stretch.lacking().traffic);
         Ok(self.bound(&text, stretch, &[]).fetch_one().await?)
     }
 
@@ -168,10 +221,11 @@ impl Store {
     }
 
     pub(crate) fn tallying(&self, stretch: &Stretch) -> Query {
+        let Lacking { time, traffic, traffic_table, .. } = stretch.lacking();
         let text = format!(
-            "INSERT INTO traffic_minutes (model, version, environment, segment, minute, events, errors, first_event, \
+            "INSERT INTO {traffic_table} (model, version, environment, segment, {time}, events, errors, first_event, \
              last_event, largest_lag_ms, last_received_at) SELECT {{model:String}}, version, environment, segment, \
-             minute, events, errors, earliest, latest, lag, received FROM ({TRAFFIC})"
+             {time}, events, errors, earliest, latest, lag, received FROM ({traffic})"
         );
         self.bound(&text, stretch, &[])
     }
@@ -196,35 +250,24 @@ impl Store {
         Ok(days.into_values().collect())
     }
 
-    /// The minutes of a stretch in which an event was received within `received`, ascending.
-    pub async fn minutes_moving(
-        &self,
-        model: &str,
-        interval: Interval,
-        received: Interval,
-    ) -> Result<Vec<Instant>, Error> {
+    /// The minutes, or hours, of a stretch in which an event was received within `received`, ascending: what is stored of it
+    /// may be there in part only.
+    pub async fn moving(&self, stretch: &Stretch, received: Interval) -> Result<Vec<Instant>, Error> {
+        // Hours are compared with counts, so it is enough to see those; an hour of raw events is much to read.
+        let (step, raw) = match stretch.resolution {
+            Resolution::Minutes => (MINUTE, 1_u8),
+            Resolution::Hours => (HOUR, 0),
+        };
         let query = self
-            .in_interval(include_str!("../queries/recount_moving.sql"), model, interval)
+            .in_interval(include_str!("../queries/recount_moving.sql"), &stretch.model, stretch.interval)
+            .param("raw", raw)
             .param("since_ms", received.start.millis())
             .param("until_ms", received.end.millis());
         let minutes: Vec<i64> = query.fetch_all().await?;
-        Ok(minutes.into_iter().map(Instant::from_seconds).collect())
-    }
-
-    /// The hours of a stretch that cannot be counted again, ascending: their counts by the minute have expired while those
-    /// by the hour are kept, or raw events that were counted have expired, which were received before `kept_since`.
-    pub async fn hours_expired(
-        &self,
-        model: &str,
-        interval: Interval,
-        kept_since: Instant,
-    ) -> Result<Vec<Instant>, Error> {
-        let whole = interval.widened_to(HOUR);
-        let query = self
-            .in_interval(include_str!("../queries/recount_expired.sql"), model, whole)
-            .param("kept_since_ms", kept_since.millis());
-        let hours: Vec<i64> = query.fetch_all().await?;
-        Ok(hours.into_iter().map(Instant::from_seconds).collect())
+        let mut steps: Vec<Instant> =
+            minutes.into_iter().map(|minute| Instant::from_seconds(minute).floor(step)).collect();
+        steps.dedup();
+        Ok(steps)
     }
 
     /// Signals that raw events of a stretch carry and that are not among `counted`.

@@ -7,6 +7,7 @@ use domain::time::{Instant, Interval};
 use sql::Store;
 use sql::baseline_sums::Span;
 use sql::changes::Change;
+use sql::counts::Resolution;
 use sql::grids::StoredGrid;
 use sql::recount::{CountedBy, Stretch, Watched};
 
@@ -91,6 +92,7 @@ pub async fn seed(store: &Store) {
     ];
     let stretch = Stretch {
         model: "flights".to_owned(),
+        resolution: Resolution::Minutes,
         interval: Interval::new(at("2026-11-19T12:00:00Z"), at("2026-11-21T00:00:00Z")),
         received_before: None,
         signals: signals.clone(),

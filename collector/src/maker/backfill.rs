@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use domain::time::{DAY, Instant, Interval, MINUTE};
+use sql::counts::Resolution;
 use sql::grid_making::ReceivedBefore;
 use sql::grids::StoredGrid;
 use sql::recount::{CountedBy, Stretch, Watched};
@@ -107,6 +108,7 @@ impl Group<'_> {
     fn stretches(&self, day: Interval) -> [Stretch; 2] {
         let stretch = |signals: Vec<CountedBy>, watched: Vec<Watched>, whole: bool| Stretch {
             model: self.model.to_owned(),
+            resolution: Resolution::Minutes,
             interval: day,
             received_before: Some(self.holds_from),
             signals,

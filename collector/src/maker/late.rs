@@ -1,17 +1,19 @@
 //! Stretches of events that were stored when grids had been counted back already, such as the spool of a collector that was
-//! down for an hour: compared with the raw events once nobody writes to them, and corrected.
+//! down for an hour: compared with the raw events once nobody writes to them, and corrected; then their hours likewise with
+//! the minutes, for whoever corrects minutes may die before the hours have it.
 //!
-//! Invariant: a stretch is settled by a comparison that finds nothing, a settling time after the last event and the last
-//! correction. A correction that was computed while an insert was half visible is therefore taken back by the next one; and
+//! Invariant: a stretch is settled by two comparisons that find nothing, minutes first, a settling time after the last event
+//! and the last correction. A correction that was computed while an insert was half visible is therefore taken back by the next one; and
 //! because notes are in the store, by whoever lives then. Several collectors may be at it: each waits for a random while, and
 //! whoever was second finds nothing left to correct.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use domain::time::{DAY, Instant, Interval, MINUTE};
+use domain::time::{Instant, Interval, MINUTE};
+use sql::counts::Resolution;
 use sql::late_stretches::LateStretch;
-use sql::recount::{Stretch, Watched};
+use sql::recount::{Kept, Stretch, Watched};
 
 use super::Maker;
 use super::backfill::counted_by;
@@ -34,6 +36,8 @@ struct Stray {
 pub(super) struct Looks {
     next: Instant,
     by_model: BTreeMap<String, Instant>,
+    /// Stretches whose minutes agree with the raw events, while their hours are written to.
+    agreeing: Vec<Stray>,
 }
 
 impl Looks {
@@ -56,6 +60,7 @@ impl Looks {
 
     fn keep_only(&mut self, strays: &[Stray]) {
         self.by_model.retain(|model, _| strays.iter().any(|stray| stray.model == *model));
+        self.agreeing.retain(|stray| strays.contains(stray));
     }
 }
 
@@ -76,23 +81,50 @@ impl Maker {
                 self.store.settle_late_stretches(&stray.notes, now).await?;
                 continue;
             }
-            if !looks.is_time(&stray.model, now, settle) || !self.is_ripe(&stray, now).await? {
-                continue;
-            }
-            if self.correct(&stray, now).await? {
-                tracing::info!(model = stray.model, stretch = %stray.interval, "counted late events again");
-                looks.put_off(&stray.model, now.saturating_add(settle), settle);
-            } else {
-                self.store.settle_late_stretches(&stray.notes, self.clock.now()).await?;
+            if looks.is_time(&stray.model, now, settle) {
+                self.look_at(&stray, looks, now).await?;
             }
         }
         Ok(())
     }
 
-    /// Whether nobody writes to the stretch any more, so that it can be compared.
-    async fn is_ripe(&self, stray: &Stray, now: Instant) -> Result<bool, sql::Error> {
+    /// Compares a stretch as far as it is ripe: its minutes, then its hours. Settles it where both agree.
+    async fn look_at(&self, stray: &Stray, looks: &mut Looks, now: Instant) -> Result<(), sql::Error> {
         let settle = self.config.settle();
         let known = self.grids.fresh_for(now).await?.model(&stray.model);
+        let minutes = compared(stray, &known);
+        for stretch in [minutes.clone(), minutes.by_hours()] {
+            let by = stretch.resolution;
+            if by == Resolution::Minutes && looks.agreeing.contains(stray) {
+                continue;
+            }
+            if !self.is_ripe(stray, &stretch, &known, now).await? {
+                return Ok(());
+            }
+            if self.has_expired(&stretch, now).await? {
+                break;
+            }
+            if self.correct(stray, &stretch).await? {
+                tracing::info!(model = stray.model, stretch = %stretch.interval, ?by, "counted late events again");
+                looks.put_off(&stray.model, now.saturating_add(settle), settle);
+                return Ok(());
+            }
+            if by == Resolution::Minutes {
+                looks.agreeing.push(stray.clone());
+            }
+        }
+        self.store.settle_late_stretches(&stray.notes, self.clock.now()).await
+    }
+
+    /// Whether nobody writes to the stretch any more, so that it can be compared.
+    async fn is_ripe(
+        &self,
+        stray: &Stray,
+        stretch: &Stretch,
+        known: &ModelGrids,
+        now: Instant,
+    ) -> Result<bool, sql::Error> {
+        let settle = self.config.settle();
         let is_counting_back =
             |stored: &sql::grids::StoredGrid| stored.recounted_at.is_none() && stored.grid.holds_from <= now;
         // What counts back at this moment may have read the events or not.
@@ -101,26 +133,36 @@ impl Maker {
         {
             return Ok(false);
         }
+        // An hour of now is written to as long as it lasts, and that is not what patience is for.
+        let since = match stretch.resolution {
+            Resolution::Minutes => stray.last_noted_at,
+            Resolution::Hours => stray.last_noted_at.max(stretch.interval.end),
+        };
         let lately = Interval::new(now.saturating_sub(settle), now.saturating_add(MINUTE));
-        Ok(now >= stray.last_noted_at.saturating_add(settle * PATIENCE)
-            || self.store.minutes_moving(&stray.model, stray.interval, lately).await?.is_empty())
+        Ok(now >= since.saturating_add(settle * PATIENCE)
+            || self.store.moving(stretch, lately).await?.is_empty())
     }
 
-    /// Compares a stretch with the raw events; corrects it where they differ, which it says.
-    async fn correct(&self, stray: &Stray, now: Instant) -> Result<bool, sql::Error> {
-        if !self.store.hours_expired(&stray.model, stray.interval, self.kept_since(now)).await?.is_empty() {
+    async fn has_expired(&self, stretch: &Stretch, now: Instant) -> Result<bool, sql::Error> {
+        let kept = Kept::at(now, &self.store.config().retention);
+        let is_expired = !self.store.hours_expired(&stretch.model, stretch.interval, kept).await?.is_empty();
+        if is_expired {
             tracing::warn!(
-                model = stray.model, stretch = %stray.interval,
+                model = stretch.model, stretch = %stretch.interval,
                 "late events lie in hours whose minutes or raw events have expired; their counts stay as they are"
             );
-            return Ok(false);
         }
-        let known = self.grids.fresh_for(now).await?.model(&stray.model);
-        let stretch = compared(stray, &known);
-        self.store.reload_grid_dictionaries().await?;
-        let counts = !self.store.count_differences(&stretch).await?.is_empty();
-        let moments = self.store.moment_differences(&stretch).await? > 0;
-        let traffic = self.store.traffic_differences(&stretch).await? > 0;
+        Ok(is_expired)
+    }
+
+    /// Compares a stretch; corrects it where it differs, which it says.
+    async fn correct(&self, stray: &Stray, stretch: &Stretch) -> Result<bool, sql::Error> {
+        if stretch.resolution == Resolution::Minutes {
+            self.store.reload_grid_dictionaries().await?;
+        }
+        let counts = !self.store.count_differences(stretch).await?.is_empty();
+        let moments = self.store.moment_differences(stretch).await? > 0;
+        let traffic = self.store.traffic_differences(stretch).await? > 0;
         if !(counts || moments || traffic) {
             return Ok(false);
         }
@@ -129,20 +171,15 @@ impl Maker {
             LateStretch { model: stray.model.clone(), interval: stray.interval, noted_at: self.clock.now() };
         self.store.note_late_stretches(&[again]).await?;
         if counts {
-            self.store.correct_counts(&stretch).await?;
+            self.store.correct_counts(stretch).await?;
         }
         if moments {
-            self.store.correct_moments(&stretch).await?;
+            self.store.correct_moments(stretch).await?;
         }
         if traffic {
-            self.store.correct_traffic(&stretch).await?;
+            self.store.correct_traffic(stretch).await?;
         }
         Ok(true)
-    }
-
-    /// Raw events that were received before this may have expired.
-    fn kept_since(&self, now: Instant) -> Instant {
-        now.saturating_sub(DAY * self.store.config().retention.events_days.saturating_sub(1))
     }
 }
 
@@ -179,6 +216,7 @@ fn compared(stray: &Stray, known: &ModelGrids) -> Stretch {
         });
     Stretch {
         model: stray.model.clone(),
+        resolution: Resolution::Minutes,
         interval: stray.interval,
         received_before: None,
         signals: known

@@ -1,6 +1,8 @@
-//! The stretches that are compared at a time: days, without the minutes that events are arriving in.
+//! The stretches that are compared at a time: days, without the minutes or hours that events are arriving in.
 
-use domain::time::{DAY, Instant, Interval, MINUTE};
+use std::time::Duration;
+
+use domain::time::{DAY, HOUR, Instant, Interval};
 use sql::recount::Day;
 
 /// Days with few events are counted together, up to so many events.
@@ -34,7 +36,7 @@ pub(super) fn chunks(days: &[Day], interval: Interval) -> Vec<Chunk> {
     chunks.into_iter().map(|(chunk, _)| chunk).collect()
 }
 
-/// A chunk cut into the runs of minutes that are settled and those that events are arriving in.
+/// A chunk cut into the runs of minutes, or hours, that are settled and those that events are arriving in.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Cut {
     pub settled: Vec<Chunk>,
@@ -45,32 +47,29 @@ pub(super) struct Cut {
 pub(super) fn without_hours(chunks: Vec<Chunk>, hours: &[Instant]) -> (Vec<Chunk>, Vec<Interval>) {
     let (mut kept, mut left) = (Vec::new(), Vec::new());
     for chunk in chunks {
-        let within = |minute: &Instant| chunk.interval.contains(*minute);
-        let minutes_of = |hour: &Instant| {
-            let hour = *hour;
-            (0..60).map(move |minute| hour.saturating_add(MINUTE * minute))
-        };
-        let minutes: Vec<Instant> = hours.iter().flat_map(minutes_of).filter(within).collect();
-        if minutes.is_empty() {
+        let touches =
+            |hour: &Instant| Interval::new(*hour, hour.saturating_add(HOUR)).overlaps(chunk.interval);
+        let touched: Vec<Instant> = hours.iter().copied().filter(touches).collect();
+        if touched.is_empty() {
             kept.push(chunk);
             continue;
         }
-        let parts = cut(&chunk, &minutes);
+        let parts = cut(&chunk, &touched, HOUR);
         kept.extend(parts.settled);
         left.extend(parts.moving.into_iter().map(|part| part.interval));
     }
     (kept, left)
 }
 
-/// Cuts a chunk; `moving` are the starts of minutes, ascending.
-pub(super) fn cut(chunk: &Chunk, moving: &[Instant]) -> Cut {
+/// Cuts a chunk; `moving` are the starts of steps of a minute or an hour, ascending.
+pub(super) fn cut(chunk: &Chunk, moving: &[Instant], step: Duration) -> Cut {
     let mut cut = Cut::default();
     let part =
         |start: Instant, end: Instant| Chunk { interval: Interval::new(start, end), events: 0, ..*chunk };
     let mut settled_from = chunk.interval.start;
-    for minute in moving {
-        let start = (*minute).max(chunk.interval.start);
-        let end = minute.saturating_add(MINUTE).min(chunk.interval.end);
+    for at in moving {
+        let start = (*at).max(chunk.interval.start);
+        let end = at.saturating_add(step).min(chunk.interval.end);
         if settled_from < start {
             cut.settled.push(part(settled_from, start));
         }
@@ -88,6 +87,8 @@ pub(super) fn cut(chunk: &Chunk, moving: &[Instant]) -> Cut {
 
 #[cfg(test)]
 mod tests {
+    use domain::time::MINUTE;
+
     use super::*;
 
     fn at(text: &str) -> Instant {
@@ -119,7 +120,7 @@ mod tests {
             touched: true,
         };
         let moving = ["10:20", "10:21", "10:59"].map(|minute| at(&format!("2026-01-01T{minute}:00Z")));
-        let cut = cut(&chunk, &moving);
+        let cut = cut(&chunk, &moving, MINUTE);
         let intervals = |chunks: &[Chunk]| chunks.iter().map(|chunk| chunk.interval).collect::<Vec<_>>();
         let settled =
             ["2026-01-01T10:00:00Z..2026-01-01T10:20:00Z", "2026-01-01T10:22:00Z..2026-01-01T10:59:00Z"];

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use domain::time::Interval;
+use sql::counts::Resolution;
 use sql::recount::CarriedSignal;
 
 use crate::import::report::thousands;
@@ -17,8 +18,12 @@ pub struct Report {
     /// Minutes of moments and of traffic that were wrong.
     pub moments: u64,
     pub traffic: u64,
+    /// Counts, moments and traffic of hours that were not the sums of their minutes.
+    pub hours: u64,
     /// Stretches that events kept arriving in.
     pub unsettled: Vec<Interval>,
+    /// Hours that events kept arriving in: their minutes may be right, and they were not compared with them.
+    pub unsettled_hours: Vec<Interval>,
     /// Stretches that cannot be counted again: raw events or counts by the minute are no longer kept.
     pub expired: Vec<Interval>,
     /// Signals that raw events carry and that have no grid: they are not counted.
@@ -37,11 +42,18 @@ pub struct Change {
 }
 
 /// What one comparison found.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Found {
+    pub by: Resolution,
     pub signals: BTreeMap<String, Change>,
     pub moments: u64,
     pub traffic: u64,
+}
+
+impl Found {
+    pub fn is_nothing(&self) -> bool {
+        self.signals.is_empty() && self.moments == 0 && self.traffic == 0
+    }
 }
 
 impl Change {
@@ -54,6 +66,11 @@ impl Change {
 
 impl Report {
     pub(super) fn add(&mut self, found: &Found) {
+        if found.by == Resolution::Hours {
+            let cells: u64 = found.signals.values().map(|change| change.cells).sum();
+            self.hours += cells + found.moments + found.traffic;
+            return;
+        }
         for (signal, change) in &found.signals {
             self.signals.entry(signal.clone()).or_default().add(change);
         }
@@ -63,7 +80,7 @@ impl Report {
 
     /// Whether nothing was wrong.
     pub fn is_clean(&self) -> bool {
-        self.signals.is_empty() && self.moments == 0 && self.traffic == 0
+        self.signals.is_empty() && self.moments == 0 && self.traffic == 0 && self.hours == 0
     }
 }
 
@@ -87,8 +104,18 @@ impl fmt::Display for Report {
             let (moments, traffic) = (thousands(self.moments), thousands(self.traffic));
             writeln!(f, "  moments of {moments} and traffic of {traffic} minutes {done}")?;
         }
+        if self.hours > 0 {
+            let hours = thousands(self.hours);
+            writeln!(
+                f,
+                "  {hours} counts, moments and traffic by the hour {done}, which were not the sums of their minutes"
+            )?;
+        }
         for interval in &self.unsettled {
             writeln!(f, "  not finished: {interval}, where events are arriving; run again later")?;
+        }
+        for interval in &self.unsettled_hours {
+            writeln!(f, "  hours not compared with their minutes: {interval}, where events are arriving")?;
         }
         for interval in &self.expired {
             writeln!(

@@ -9,7 +9,7 @@ use collector::known::Known;
 use domain::contract::{Contract, LatencyObjective, Objectives};
 use domain::grid::{Bin, Bins, Edges, Grid, Levels};
 use domain::signal::{TAG, segment};
-use domain::time::{Clock, DAY, Instant, Interval};
+use domain::time::{Clock, DAY, HOUR, Instant, Interval, MINUTE};
 use serde::Deserialize;
 use sql::Store;
 use sql::grids::{StoredGrid, in_force};
@@ -281,6 +281,63 @@ async fn a_stretch_that_was_noted_and_left_by_the_dead_is_compared_until_it_agre
     }
     one.stop().await;
     two.stop().await;
+}
+
+/// Everything that is counted by the hour, or the sums of what is counted by the minute.
+async fn by_hours(store: &Store, tables: [&str; 3], hour: &str) -> String {
+    let [counts, moments, traffic] = tables;
+    let statements = [
+        format!(
+            "SELECT segment, signal, grid, {hour} AS at, bin, sum(c.n) AS n FROM {counts} AS c \
+             GROUP BY segment, signal, grid, at, bin HAVING n != 0 ORDER BY ALL"
+        ),
+        format!(
+            "SELECT segment, signal, {hour} AS at, sum(m.n) AS n, round(sum(m.sum), 6), min(m.least), max(m.greatest) \
+             FROM {moments} AS m GROUP BY segment, signal, at HAVING n != 0 ORDER BY ALL"
+        ),
+        format!(
+            "SELECT segment, {hour} AS at, sum(t.events) AS n, sum(t.errors), min(t.first_event), max(t.last_event) \
+             FROM {traffic} AS t GROUP BY segment, at HAVING n != 0 ORDER BY ALL"
+        ),
+    ];
+    let mut all = Vec::new();
+    for statement in statements {
+        all.push(text(store, &statement).await);
+    }
+    all.join("\n")
+}
+
+const BY_MINUTES: [&str; 3] = ["signal_minutes", "signal_moments", "traffic_minutes"];
+const BY_HOURS: [&str; 3] = ["signal_hours", "signal_moment_hours", "traffic_hours"];
+
+/// A store that is killed in a correction may have the minutes of it and not the hours, or the reverse. Who corrects leaves
+/// a note first.
+#[tokio::test(flavor = "multi_thread")]
+async fn hours_of_a_noted_stretch_become_the_sums_of_their_minutes() {
+    let store = fresh_store().await;
+    let collector = Running::start_with(&store, quick(), contracts()).await;
+    assert_eq!(collector.predictions(&events("m", 0..1_000)).await.status, 200);
+    all_counted_back(&store).await;
+    let right = by_hours(&store, BY_MINUTES, "toStartOfHour(minute)").await;
+    assert_eq!(by_hours(&store, BY_HOURS, "hour").await, right);
+    for wrong in [
+        "ALTER TABLE signal_hours DELETE WHERE signal = 'feature.amount'",
+        "INSERT INTO signal_hours SELECT * FROM signal_hours WHERE signal = 'feature.country'",
+        "ALTER TABLE signal_moment_hours DELETE WHERE segment = ''",
+        "INSERT INTO traffic_hours SELECT * FROM traffic_hours WHERE segment = ''",
+        "ALTER TABLE traffic_hours DELETE WHERE segment = 'country=BR'",
+    ] {
+        client(&store).query(wrong).with_setting("mutations_sync", "2").execute().await.expect("done");
+    }
+    assert_ne!(by_hours(&store, BY_HOURS, "hour").await, right);
+    let now = Clock::System.now();
+    let interval = Interval::new(now.saturating_sub(HOUR), now.saturating_add(HOUR)).widened_to(MINUTE);
+    let note = LateStretch { model: "m".to_owned(), interval, noted_at: now.saturating_sub(MINUTE) };
+    store.note_late_stretches(&[note]).await.expect("noted");
+    eventually("the note is settled", async || store.late_stretches().await.expect("notes").is_empty()).await;
+    assert_eq!(by_hours(&store, BY_HOURS, "hour").await, right);
+    assert_eq!(by_hours(&store, BY_MINUTES, "toStartOfHour(minute)").await, right, "they are fed by nothing");
+    collector.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

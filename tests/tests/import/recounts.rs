@@ -9,7 +9,7 @@ use collector::import::Plan;
 use collector::intake::Intake;
 use collector::known::Grids;
 use collector::recount::{self, Report};
-use domain::time::{Instant, Interval};
+use domain::time::{Clock, DAY, Instant, Interval, ManualClock};
 use service::Context;
 use sql::Store;
 
@@ -29,6 +29,15 @@ async fn recount_settled_after(settle_ms: u64, store: &Store, context: &Context,
     let plan = recount::Plan { model: MODEL.to_owned(), interval, dry_run };
     let config = collector::config::Grids { settle_ms, ..config().grids };
     recount::recount(&plan, &config, context, store, &|_| ()).await.expect("recounted")
+}
+
+/// A store that keeps minutes for 35 days, and everything else as long as every test's.
+async fn store_of_few_minutes() -> Store {
+    let mut config = tests::fresh_config();
+    config.retention.minutes_days = 35;
+    let store = Store::connect(&config).expect("a sound configuration");
+    sql::migrate::migrate(&store).await.expect("every migration applies");
+    store
 }
 
 /// Runs a statement as another program would, past the collector.
@@ -117,7 +126,7 @@ async fn a_signal_without_a_grid_gets_one_and_is_counted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_can_no_longer_be_compared_is_left_as_it_is() {
-    let (store, context) = (tests::fresh_store().await, context());
+    let store = store_of_few_minutes().await;
     import(Plan::new(csv(3_000), MODEL, csv_mapping()), &store).await.expect("imported");
     // As retention does it: of the first ten hours the counts by the minute are gone, those by the hour are kept.
     for table in ["signal_minutes", "signal_moments", "traffic_minutes"] {
@@ -125,6 +134,9 @@ async fn what_can_no_longer_be_compared_is_left_as_it_is() {
             format!("ALTER TABLE {table} DELETE WHERE minute < toDateTime('2026-01-01 10:00:00', 'UTC')");
         past_the_collector(&store, &statement).await;
     }
+    // And so late that it may have done it: the events were received just now.
+    let later = Clock::System.now().saturating_add(DAY * 40);
+    let context = Context { clock: Clock::Manual(ManualClock::starting_at(later)), ..context() };
     let report = recount(&store, &context, false).await;
     let expired: Vec<String> = report.expired.iter().map(ToString::to_string).collect();
     assert_eq!(expired, ["2026-01-01T00:00:00Z..2026-01-01T10:00:00Z"], "{report}");
@@ -141,6 +153,51 @@ async fn what_can_no_longer_be_compared_is_left_as_it_is() {
     let (baseline, made) = collector::baseline::of_stored(&request, &context, &store).await.expect("made");
     assert_eq!(baseline.window.to_string(), "2026-01-01T00:00:00Z..2026-01-01T06:00:00Z");
     assert_eq!(made[&(String::new(), "feature.temp".to_owned())].counts.total(), 360);
+}
+
+/// What a correction leaves that the store was killed in: minutes and hours are written one after the other, and so are the
+/// days and months of each.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hours_that_are_not_the_sums_of_their_minutes_are_made_so() {
+    let (store, context) = (store_of_few_minutes().await, context());
+    import(Plan::new(csv(3_000), MODEL, csv_mapping()), &store).await.expect("imported");
+    let counted = fingerprint(&store).await;
+    let damages = [
+        // Minutes that reached no hours.
+        vec![
+            "ALTER TABLE signal_hours DELETE WHERE signal = 'feature.temp' AND hour = '2026-01-01 05:00:00'",
+            "ALTER TABLE signal_moment_hours DELETE WHERE segment = 'origin=JFK'",
+            "ALTER TABLE traffic_hours DELETE WHERE segment = '' AND hour < '2026-01-01 10:00:00'",
+        ],
+        // Hours whose minutes were not written, of events that were received lately: nothing of it has expired.
+        vec![
+            "INSERT INTO signal_hours SELECT * FROM signal_hours WHERE signal = 'feature.origin'",
+            "INSERT INTO signal_moment_hours SELECT * FROM signal_moment_hours WHERE segment = ''",
+            "INSERT INTO traffic_hours SELECT * FROM traffic_hours WHERE hour < '2026-01-02 00:00:00'",
+        ],
+        // Minutes that are lost while their hours are there: mended from the raw events, they feed the hours once more.
+        vec![
+            "ALTER TABLE signal_minutes DELETE WHERE minute < '2026-01-01 01:00:00'",
+            "ALTER TABLE signal_moments DELETE WHERE minute < '2026-01-01 01:00:00'",
+            "ALTER TABLE traffic_minutes DELETE WHERE minute < '2026-01-01 01:00:00'",
+        ],
+    ];
+    for damage in damages {
+        for statement in &damage {
+            past_the_collector(&store, statement).await;
+        }
+        let damaged = fingerprint(&store).await;
+        assert_ne!(damaged, counted, "{damage:?}");
+        let looked = recount(&store, &context, true).await;
+        assert!(looked.hours > 0 && !looked.is_clean() && looked.expired.is_empty(), "{looked}");
+        assert!(looked.to_string().contains("by the hour would be corrected"), "{looked}");
+        assert_eq!(fingerprint(&store).await, damaged, "a dry run changes nothing");
+
+        let report = recount(&store, &context, false).await;
+        assert!(report.hours > 0 && report.unsettled_hours.is_empty(), "{report}");
+        assert_eq!(fingerprint(&store).await, counted, "{damage:?}");
+        assert!(recount(&store, &context, false).await.is_clean(), "a second time finds nothing");
+    }
 }
 
 fn live_event(id: u64, at: Instant, received_at: Instant) -> Prediction {
@@ -185,12 +242,14 @@ async fn counting_again_while_events_stream_in_neither_loses_nor_doubles() {
     let report = recount_settled_after(SETTLE_MS, &store, &context, false).await;
     // The minutes that events kept arriving in are named, not guessed; everything else is right by now.
     assert!(!report.unsettled.is_empty() && report.unsettled.len() <= 4, "{report}");
+    let hour = "2026-01-02T00:00:00Z..2026-01-02T01:00:00Z".parse().expect("an hour");
+    assert_eq!(report.unsettled_hours, [hour], "{report}");
     stop.store(true, Ordering::SeqCst);
     let sent = streaming.await.expect("streamed");
     let settled = context.clock.now().saturating_add(Duration::from_millis(SETTLE_MS + 500));
     tests::eventually("the last events are settled", async || context.clock.now() > settled).await;
     let report = recount_settled_after(SETTLE_MS, &store, &context, false).await;
-    assert!(report.unsettled.is_empty(), "{report}");
+    assert!(report.unsettled.is_empty() && report.unsettled_hours.is_empty(), "{report}");
     for table in ["signal_minutes", "signal_hours"] {
         let sums = sums(&store, table).await;
         assert!(sums.values().all(|n| *n == 8_000 + sent), "{table}: {sums:?}, {sent} streamed");

@@ -166,6 +166,7 @@ async fn counting_in_sql_puts_every_value_where_rust_does_and_loses_none() {
         |grid: &Grid| CountedBy { signal: grid.signal.clone(), grid: grid.id, is_numeric: grid.is_numeric() };
     let stretch = Stretch {
         model: "m".to_owned(),
+        resolution: Resolution::Minutes,
         interval,
         received_before: None,
         signals: vec![counted_by(&x), counted_by(&c)],

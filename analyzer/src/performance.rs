@@ -7,8 +7,9 @@ mod classes;
 mod estimate;
 mod fairness;
 mod realised;
+pub mod selection;
 
-pub use classes::{Chance, ClassEstimator};
+pub use classes::{Chance, ClassEstimator, realised_chances};
 pub use estimate::Estimator;
 pub use fairness::{Group, gaps, groups};
 pub use realised::{Measured, Realised, Step, Sums, shown};
@@ -153,7 +154,8 @@ const fn loss(
 fn losses(kind: Kind) -> &'static [Loss] {
     const BINARY: &[Loss] = &[loss("auc", "auc_fall", true, true), loss("brier", "brier_rise", false, false)];
     const REGRESSION: &[Loss] = &[loss("mae", "mae_rise", false, true)];
-    const CATEGORIES: &[Loss] = &[loss("accuracy", "accuracy_fall", true, true)];
+    const CATEGORIES: &[Loss] =
+        &[loss("accuracy", "accuracy_fall", true, true), loss("f1_macro", "f1_macro_fall", true, false)];
     const LISTS: &[Loss] =
         &[loss("ndcg", "ndcg_fall", true, true), loss("hit_rate", "hit_rate_fall", true, false)];
     match kind {
@@ -229,7 +231,7 @@ impl Judging<'_> {
         let worse = worse(loss, &usual.baseline, window);
         let found = worse.unwrap_or(nothing);
         let floor = match loss.metric {
-            "auc" | "accuracy" | "ndcg" | "hit_rate" => config.floors.auc,
+            "auc" | "accuracy" | "f1_macro" | "ndcg" | "hit_rate" => config.floors.auc,
             metric => {
                 config.floors.error_rise * usual.baseline.metric(metric).map_or(1.0, |it| it.value.abs())
             }
@@ -422,7 +424,7 @@ mod tests {
             squares: 4.0,
             fourths: 4.0,
         };
-        let realised = Realised::of_errors(Kind::Regression, [&sums].into_iter());
+        let realised = Realised::of_errors([&sums].into_iter());
         let values: Vec<(&str, f64)> = realised.metrics.iter().map(|one| (one.metric, one.value)).collect();
         assert_eq!(values, [("mae", 1.0), ("rmse", 1.0), ("bias", 0.0)]);
         assert_eq!(realised.labels().map(Share::value), Some(0.8));

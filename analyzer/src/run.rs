@@ -15,6 +15,7 @@ mod performance_hours;
 mod quality;
 mod reading;
 mod replay;
+mod selection;
 mod shards;
 mod slips;
 mod trend;

@@ -96,6 +96,7 @@ pub fn metric(name: &str) -> &str {
         "rmse" => "root mean squared error",
         "ndcg" => "NDCG",
         "hit_rate" => "hit rate",
+        "f1_macro" => "macro F1",
         other => other,
     }
 }

@@ -33,8 +33,10 @@ pub enum Monitor {
     Latency,
     /// Realised performance against the baseline's.
     Performance,
-    /// How far a group is from all others, against what the contract allows.
+    /// How far a group is from all others in what is told right of it, against what the contract allows.
     Fairness,
+    /// How far a group is from all others in how often it is selected, whatever comes of it.
+    Selection,
     /// What moves slowly, by the day: a mean, a missing share, performance, the distance from the baseline.
     Trend,
     /// Leeway's own analyzer: how far it is behind.
@@ -66,7 +68,7 @@ pub enum Monitor {
 }
 
 impl Monitor {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::Drift,
         Self::Missing,
         Self::Invalid,
@@ -78,6 +80,7 @@ impl Monitor {
         Self::Latency,
         Self::Performance,
         Self::Fairness,
+        Self::Selection,
         Self::Trend,
         Self::Analyzer,
         Self::Freshness,
@@ -107,6 +110,7 @@ impl Monitor {
             Self::Latency => "latency",
             Self::Performance => "performance",
             Self::Fairness => "fairness",
+            Self::Selection => "selection",
             Self::Trend => "trend",
             Self::Analyzer => "analyzer",
             Self::Freshness => "freshness",
@@ -211,6 +215,7 @@ impl Severity {
             | Monitor::Staleness
             | Monitor::SlowBurn
             | Monitor::Fairness
+            | Monitor::Selection
             | Monitor::Trend
             | Monitor::Range
             | Monitor::Types
@@ -275,7 +280,7 @@ impl Cause {
             Monitor::Silence | Monitor::Traffic => Self::Traffic,
             Monitor::Staleness | Monitor::Freshness | Monitor::LabelLag => Self::Staleness,
             Monitor::Errors | Monitor::Latency | Monitor::SlowBurn => Self::Service,
-            Monitor::Performance | Monitor::Fairness => Self::Performance,
+            Monitor::Performance | Monitor::Fairness | Monitor::Selection => Self::Performance,
             Monitor::Trend => Self::Trend,
             Monitor::Analyzer => Self::Leeway,
         }

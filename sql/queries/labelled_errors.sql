@@ -1,5 +1,4 @@
--- How far predictions were from their outcomes, by step of the prediction's time and version: the difference of numbers,
--- 1 or 0 for a wrong or right category.
+-- How far numbers were from their outcomes, by step of the prediction's time and version.
 SELECT
     at, version, toUInt64(count()) AS predictions, toUInt64(countIf(isFinite(error))) AS labelled,
     sumIf(error, isFinite(error)) AS total, sumIf(abs(error), isFinite(error)) AS absolute,
@@ -9,23 +8,19 @@ FROM
     SELECT
         toInt64({start:Int64} + intDiv(toInt64(toUnixTimestamp(toDateTime(p.at, 'UTC'))) - {start:Int64}, {step_s:UInt32}) * {step_s:UInt32}) AS at,
         p.version AS version,
-        multiIf(
-            mapContains(o.numbers, {outcome:String}), p.number - o.numbers[{outcome:String}],
-            mapContains(o.categories, {outcome:String}), toFloat64(p.category != toString(o.categories[{outcome:String}])),
-            nan) AS error
+        if(mapContains(o.numbers, {outcome:String}), p.number - o.numbers[{outcome:String}], nan) AS error
     FROM
     (
         SELECT
-            id, toString(version) AS version, timestamp AS at, numbers[{prediction:String}] AS number,
-            toString(categories[{prediction:String}]) AS category
+            id, toString(version) AS version, timestamp AS at, numbers[{prediction:String}] AS number
         FROM predictions
         WHERE model = {model:String} AND environment = {environment:String}
             AND timestamp >= toDateTime({start:Int64}, 'UTC') AND timestamp < toDateTime({end:Int64}, 'UTC')
-            AND (mapContains(numbers, {prediction:String}) OR mapContains(categories, {prediction:String}))
+            AND mapContains(numbers, {prediction:String})
     ) AS p
     LEFT JOIN
     (
-        SELECT id, numbers, categories
+        SELECT id, numbers
         FROM outcomes FINAL
         WHERE model = {model:String} AND timestamp >= toDateTime({start:Int64}, 'UTC')
     ) AS o ON p.id = o.id

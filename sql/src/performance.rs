@@ -200,7 +200,7 @@ impl Store {
         Ok(rows.into_iter().map(cell).collect())
     }
 
-    /// For numbers and categories: how far they were off, in the order of time and version.
+    /// For numbers: how far they were off, in the order of time and version.
     pub async fn labelled_errors(&self, labels: &Labels) -> Result<Vec<ErrorSums>, Error> {
         let query = self.labels(include_str!("../queries/labelled_errors.sql"), labels);
         let rows: Vec<SumsRow> = query.fetch_all().await?;

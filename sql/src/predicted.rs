@@ -1,12 +1,14 @@
-//! Predictions that are no single number, joined with their outcomes: classes with their chances, and ranked lists.
+//! Predictions that are no single number, joined with their outcomes: classes with their chances, and ranked lists; and what
+//! scores decide before any outcome has come.
 //!
 //! Lists are counted by what became of them, which adds up over time. Chances of several classes do not add up, so of each
 //! step a bounded number of predictions is read, picked by a hash of their ids: the same ones whenever it is asked.
 
 use clickhouse::Row;
-use domain::time::Instant;
+use domain::time::{Instant, Interval};
 use serde::Deserialize;
 
+use crate::counts::Versions;
 use crate::error::Error;
 use crate::performance::Labels;
 use crate::store::Store;
@@ -35,6 +37,51 @@ pub struct ClassRow {
     pub truth: String,
     /// How many predictions the step and version have, of which this is one that was picked.
     pub predictions: u64,
+}
+
+/// Predictions of one step that told the same class, and of which the same came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassPair {
+    pub at: Instant,
+    pub version: String,
+    /// Class and outcome by name; `None` for all pairs together that are not among the most frequent ones.
+    pub names: Option<ClassNamed>,
+    pub is_known: bool,
+    pub is_right: bool,
+    pub predictions: u64,
+}
+
+/// What was told, and what came: nothing of a prediction whose outcome is not known.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClassNamed {
+    pub told: String,
+    pub came: String,
+}
+
+/// Which predictions of a score are looked at, and by what they are told apart.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SelectedAsked<'a> {
+    pub model: &'a str,
+    pub environment: &'a str,
+    pub interval: Interval,
+    pub versions: &'a Versions,
+    pub prediction: &'a str,
+    /// From this score on a prediction is a yes.
+    pub threshold: f64,
+    /// A feature's name (`origin`) or a tag's (`tag.region`).
+    pub dimension: &'a str,
+}
+
+/// How many predictions of one value of a dimension are a yes.
+#[derive(Row, Clone, Debug, PartialEq, Deserialize)]
+pub struct Selected {
+    /// Empty where the event has none.
+    pub part: String,
+    pub predictions: u64,
+    pub selected: u64,
+    /// Between these the scores lie.
+    pub least: f64,
+    pub greatest: f64,
 }
 
 /// Lists of one step that became the same.
@@ -69,6 +116,18 @@ struct ClassesRow {
     predicted: String,
     chances: Vec<f64>,
     truth: String,
+    predictions: u64,
+}
+
+#[derive(Row, Deserialize)]
+struct PairRow {
+    at: i64,
+    version: String,
+    told: String,
+    came: String,
+    is_rest: u8,
+    is_known: u8,
+    is_right: u8,
     predictions: u64,
 }
 
@@ -135,6 +194,39 @@ impl Store {
             predictions: row.predictions,
         };
         Ok(rows.into_iter().map(row).collect())
+    }
+
+    /// How many predictions told which class and what came, in the order of time and version; of each step no more than the
+    /// `most` frequent pairs by name.
+    pub async fn labelled_pairs(&self, labels: &Labels, most: u32) -> Result<Vec<ClassPair>, Error> {
+        let query = self.labels(include_str!("../queries/labelled_pairs.sql"), labels);
+        let rows: Vec<PairRow> = query.param("most", most).fetch_all().await?;
+        let pair = |row: PairRow| ClassPair {
+            at: Instant::from_seconds(row.at),
+            version: row.version,
+            names: (row.is_rest == 0).then_some(ClassNamed { told: row.told, came: row.came }),
+            is_known: row.is_known == 1,
+            is_right: row.is_right == 1,
+            predictions: row.predictions,
+        };
+        Ok(rows.into_iter().map(pair).collect())
+    }
+
+    /// How many predictions are a yes by the values of a dimension, the most frequent value first.
+    pub async fn selected(&self, asked: &SelectedAsked<'_>) -> Result<Vec<Selected>, Error> {
+        let [versions, other_versions] = asked.versions.lists();
+        let query = self
+            .query(include_str!("../queries/selected.sql"))
+            .param("model", asked.model)
+            .param("environment", asked.environment)
+            .param("start_ms", asked.interval.start.millis())
+            .param("end_ms", asked.interval.end.millis())
+            .param("prediction", asked.prediction)
+            .param("threshold", asked.threshold)
+            .param("dimension", asked.dimension)
+            .param("versions", versions)
+            .param("other_versions", other_versions);
+        Ok(query.fetch_all().await?)
     }
 
     /// What became of the first `places` of ranked lists, in the order of time and version.

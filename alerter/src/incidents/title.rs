@@ -63,6 +63,7 @@ fn rank(monitor: Monitor) -> u8 {
         Monitor::SlowBurn
         | Monitor::Trend
         | Monitor::Fairness
+        | Monitor::Selection
         | Monitor::Range
         | Monitor::Cardinality
         | Monitor::Completeness => 5,
@@ -162,6 +163,7 @@ fn phrase(finding: &Finding, slip: Option<UnitSlip>) -> String {
         Monitor::Latency => "predictions are too slow".to_owned(),
         Monitor::Performance => format!("the predictions got worse ({})", worse(&finding.statistic)),
         Monitor::Fairness => format!("{} is not treated like the rest", cut(&finding.subject.segment)),
+        Monitor::Selection => format!("{} is not selected like the rest", cut(&finding.subject.segment)),
         Monitor::Trend => slow(&signal, &finding.subject.signal, &finding.statistic),
         Monitor::Range => format!("{signal} has values beyond all usual ones"),
         Monitor::Types => format!("{signal} has values of another kind"),

@@ -11,9 +11,13 @@ use sql::predicted::{ClassNames, ClassRow};
 
 use super::Measured;
 use super::estimate::Checks;
+use super::realised::CALIBRATION_BINS;
+use crate::stats::classes::auc_one_against_rest;
 use crate::stats::estimated::Checked;
 use crate::stats::estimated_classes::{ClassMeanings, EstimatedClasses, Told};
+use crate::stats::lists;
 use crate::stats::ranking::Estimate;
+use crate::stats::scores::Scores;
 
 /// A class and the signal that tells its chance.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +70,41 @@ fn told(chances: &[Chance], row: &ClassRow) -> Option<Told> {
 fn labelled<'a>(chances: &[Chance], rows: impl IntoIterator<Item = &'a ClassRow>) -> Vec<(Told, usize)> {
     let one = |row: &ClassRow| Some((told(chances, row)?, place(chances, &row.truth)?));
     rows.into_iter().filter_map(one).collect()
+}
+
+/// How good the chances themselves were of predictions whose class has come, and of how many of them that is known:
+/// `auc` (the mean of the classes', each against the rest), `log_loss` (`−ln` of the chance of what came, in nats), `brier`
+/// (`Σₖ (chance − came)²`, 0 to 2: Brier 1950), and how far the chance of the class that was told is from how often it came
+/// (`calibration_error`, with what perfect chances would have by chance). Empty where none has come.
+pub fn realised_chances<'a>(
+    chances: &[Chance],
+    rows: impl IntoIterator<Item = &'a ClassRow>,
+) -> (u64, Vec<Measured>) {
+    let labelled = labelled(chances, rows);
+    let log_loss = |(told, came): &(Told, usize)| -told.chances[*came].clamp(f64::EPSILON, 1.0).ln();
+    let brier = |(told, came): &(Told, usize)| {
+        let squares = told.chances.iter().enumerate();
+        squares.map(|(class, chance)| (chance - f64::from(u8::from(class == *came))).powi(2)).sum::<f64>()
+    };
+    let against_rest = |class: usize| {
+        Scores::of_rows(labelled.iter().map(|(told, came)| (told.chances[class], *came == class)))
+    };
+    let each: Option<Vec<Scores>> = (0..chances.len()).map(against_rest).collect();
+    let told = labelled.iter().map(|(told, came)| (told.chances[told.predicted], told.predicted == *came));
+    let calibration = Scores::of_rows(told).map(|scores| scores.calibration(CALIBRATION_BINS));
+    let exactly = |value: f64| Estimate { value, error: 0.0 };
+    let all = [
+        ("auc", each.and_then(|each| auc_one_against_rest(&each))),
+        ("log_loss", lists::mean(labelled.iter().map(log_loss))),
+        ("brier", lists::mean(labelled.iter().map(brier))),
+        ("calibration_error", calibration.map(|found| exactly(found.expected))),
+        ("calibration_error_by_chance", calibration.map(|found| exactly(found.by_chance))),
+    ];
+    let known = all.into_iter().filter_map(|(metric, estimate)| {
+        let Estimate { value, error } = estimate?;
+        Some(Measured { metric, value, error })
+    });
+    (labelled.len() as u64, known.collect())
 }
 
 impl ClassEstimator {
@@ -178,6 +217,26 @@ mod tests {
             estimator.check(window, &rows(right));
             assert_eq!(estimator.is_trusted(), is_trusted, "after hour {hour}");
         }
+    }
+
+    #[test]
+    fn chances_are_held_to_what_came() {
+        let chances = ["a", "b", "c"]
+            .map(|class| Chance { class: class.to_owned(), signal: format!("prediction.chance.{class}") });
+        let (labelled, found) = realised_chances(&chances, &rows(800));
+        let value = |name: &str| found.iter().find(|one| one.metric == name).expect("a metric").value;
+        assert_eq!(labelled, 1_000);
+        // 800 times what had 0.8, a hundred times each what had 0.15 and 0.05.
+        let log_loss = -(800.0 * 0.8_f64.ln() + 100.0 * (0.15_f64.ln() + 0.05_f64.ln())) / 1_000.0;
+        assert!((value("log_loss") - log_loss).abs() < 1e-12, "{found:?}");
+        let of = |came: [f64; 3]| -> f64 {
+            [0.8, 0.15, 0.05].iter().zip(came).map(|(chance, came)| (chance - came) * (chance - came)).sum()
+        };
+        let brier = 0.8 * of([1.0, 0.0, 0.0]) + 0.1 * (of([0.0, 1.0, 0.0]) + of([0.0, 0.0, 1.0]));
+        assert!((value("brier") - brier).abs() < 1e-12, "{found:?}");
+        assert!(value("calibration_error") < 1e-12 && value("calibration_error_by_chance") > 0.0);
+        assert_eq!(value("auc"), 0.5, "all rows say the same");
+        assert_eq!(realised_chances(&chances, &[]), (0, Vec::new()));
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Groups of people against each other: are they selected, and told right, alike (METHODS 11)?
+//! Groups of people against each other: are they told right alike (METHODS 11)? Whether they are selected alike needs no
+//! outcome and is judged before ([`super::selection`]).
 //!
 //! Invariant: a verdict comes from a group against all others together, and only where both are large enough; gaps between
 //! the extremes of many groups are shown, never judged, because chance alone widens them.
@@ -88,7 +89,7 @@ pub fn gaps(groups: &[Group]) -> Vec<Measured> {
     all.into_iter().map(|(metric, value, error)| Measured { metric, value, error }).collect()
 }
 
-const fn statistic(criterion: Criterion) -> &'static str {
+pub(super) const fn statistic(criterion: Criterion) -> &'static str {
     match criterion {
         Criterion::DemographicParity => "selection_gap",
         Criterion::EqualOpportunity => "opportunity_gap",
@@ -97,11 +98,11 @@ const fn statistic(criterion: Criterion) -> &'static str {
 }
 
 impl Judging<'_> {
-    /// Of each group the criterion by which it is farthest beyond what the contract allows. Equalised odds are the last two
+    /// Of each group the criterion by which it is farthest beyond what the contract allows. Equalised odds are both
     /// criteria together.
     pub fn unfair(&self, groups: &[Group], most_gap: f64) -> Vec<Finding> {
         let decided: Vec<Confusion> = groups.iter().map(|group| group.decided).collect();
-        let compared = Criterion::ALL.map(|criterion| (criterion, against_rest(&decided, criterion)));
+        let compared = Criterion::OF_OUTCOMES.map(|criterion| (criterion, against_rest(&decided, criterion)));
         let one = |(place, group): (usize, &Group)| {
             let of_group: Vec<(Criterion, AgainstRest)> =
                 compared.iter().filter_map(|(criterion, all)| Some((*criterion, all[place]?))).collect();
@@ -132,16 +133,7 @@ impl Judging<'_> {
             ("predictions", group.realised.predictions as f64),
             ("positives", group.decided.positives()),
         ]);
-        for (criterion, against) in of_group {
-            let name = statistic(*criterion);
-            let parts = [
-                ("rate", against.rate),
-                ("rest", against.rest),
-                ("low", against.difference.low),
-                ("high", against.difference.high),
-            ];
-            all.extend(parts.map(|(part, value)| (format!("{name}_{part}"), value)));
-        }
+        all.extend(of_group.iter().flat_map(|(criterion, against)| compared(*criterion, against)));
         Finding {
             monitor: Monitor::Fairness,
             signal: self.task.prediction.clone(),
@@ -159,7 +151,8 @@ impl Judging<'_> {
     }
 }
 
-fn facts(group: &Group, criterion: Criterion, against: &AgainstRest) -> String {
+/// What is said of a group in either way.
+pub(super) fn apart(segment: &str, criterion: Criterion, against: &AgainstRest) -> String {
     let what = match criterion {
         Criterion::DemographicParity => "a yes is predicted for",
         Criterion::EqualOpportunity => "a yes is predicted where it came for",
@@ -167,16 +160,35 @@ fn facts(group: &Group, criterion: Criterion, against: &AgainstRest) -> String {
     };
     let points = |share: f64| words::number(100.0 * share);
     format!(
-        "{}: {what} {}, for all others {}; apart by {} points ({} to {}), outcomes of {} of {} known",
-        words::cut(&group.segment),
+        "{}: {what} {}, for all others {}; apart by {} points ({} to {})",
+        words::cut(segment),
         words::percent(against.rate),
         words::percent(against.rest),
         points(against.rate - against.rest),
         points(against.difference.low),
         points(against.difference.high),
+    )
+}
+
+fn facts(group: &Group, criterion: Criterion, against: &AgainstRest) -> String {
+    format!(
+        "{}, outcomes of {} of {} known",
+        apart(&group.segment, criterion, against),
         words::percent(group.realised.labels().map_or(0.0, |labels| labels.value())),
         words::predictions(group.realised.predictions)
     )
+}
+
+/// The numbers of one criterion by name.
+pub(super) fn compared(criterion: Criterion, against: &AgainstRest) -> [(String, f64); 4] {
+    let name = statistic(criterion);
+    let parts = [
+        ("rate", against.rate),
+        ("rest", against.rest),
+        ("low", against.difference.low),
+        ("high", against.difference.high),
+    ];
+    parts.map(|(part, value)| (format!("{name}_{part}"), value))
 }
 
 #[cfg(test)]

@@ -3,23 +3,25 @@
 use domain::contract::Ranking;
 use domain::time::{Instant, Interval};
 use sql::performance::{ErrorSums, ScoreCell};
-use sql::predicted::{ListCell, Shown};
+use sql::predicted::{ClassPair, ListCell, Shown};
 
 use super::estimate::labelled as labelled_scores;
-use super::{Decision, Kind, Task};
+use super::{Decision, Task};
+use crate::stats::classes::{EachClass, Pair};
 use crate::stats::lists::{self, ShownTimes};
 use crate::stats::proportion::Share;
 use crate::stats::ranking::{Classes, Estimate, auc};
 use crate::stats::scores::Scores;
 
 /// Bins of equal width over which calibration is looked at.
-const CALIBRATION_BINS: usize = 10;
+pub(super) const CALIBRATION_BINS: usize = 10;
 
 /// The sums of one stretch of time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Sums {
     Scores(Vec<ScoreCell>),
     Errors(Vec<ErrorSums>),
+    Classes(Vec<ClassPair>),
     Lists(Vec<ListCell>),
 }
 
@@ -39,7 +41,8 @@ impl Sums {
             Self::Scores(cells) => {
                 Realised::of_scores(cells.iter().filter(|cell| is_within(cell.at)), task.decision)
             }
-            Self::Errors(sums) => Realised::of_errors(task.kind, sums.iter().filter(|sum| is_within(sum.at))),
+            Self::Errors(sums) => Realised::of_errors(sums.iter().filter(|sum| is_within(sum.at))),
+            Self::Classes(pairs) => Realised::of_classes(pairs.iter().filter(|pair| is_within(pair.at))),
             Self::Lists(cells) => {
                 Realised::of_lists(cells.iter().filter(|cell| is_within(cell.at)), task.ranking)
             }
@@ -55,7 +58,10 @@ impl Sums {
                 |cells| Realised::of_scores(cells.iter(), task.decision),
             ),
             Self::Errors(sums) => {
-                steps(sums, |sum| (sum.at, &sum.version), |sums| Realised::of_errors(task.kind, sums.iter()))
+                steps(sums, |sum| (sum.at, &sum.version), |sums| Realised::of_errors(sums.iter()))
+            }
+            Self::Classes(pairs) => {
+                steps(pairs, |pair| (pair.at, &pair.version), |pairs| Realised::of_classes(pairs.iter()))
             }
             Self::Lists(cells) => steps(
                 cells,
@@ -140,8 +146,8 @@ impl Realised {
         Self { predictions, labelled, metrics: metrics.collect() }
     }
 
-    /// The same for differences of numbers, or for wrong categories.
-    pub fn of_errors<'a>(kind: Kind, sums: impl Iterator<Item = &'a ErrorSums>) -> Self {
+    /// The same for differences of numbers.
+    pub fn of_errors<'a>(sums: impl Iterator<Item = &'a ErrorSums>) -> Self {
         let mut predictions = 0;
         let (mut labelled, mut absolute, mut squares, mut fourths, mut total) = (0_u64, 0.0, 0.0, 0.0, 0.0);
         for one in sums {
@@ -152,24 +158,47 @@ impl Realised {
             fourths += one.fourths;
             total += one.total;
         }
-        let metrics = if kind == Kind::Categories {
-            let right = labelled as f64 - total;
-            mean("accuracy", right, right, labelled).into_iter().collect()
-        } else {
-            let mae = mean("mae", absolute, squares, labelled);
-            // The standard error of a root by the delta method: se(√m) = se(m) / 2√m.
-            let rmse = mean("mse", squares, fourths, labelled).map(|mse| {
-                let value = mse.value.sqrt();
-                Measured {
-                    metric: "rmse",
-                    value,
-                    error: if value > 0.0 { mse.error / (2.0 * value) } else { 0.0 },
-                }
+        let mae = mean("mae", absolute, squares, labelled);
+        // The standard error of a root by the delta method: se(√m) = se(m) / 2√m.
+        let rmse = mean("mse", squares, fourths, labelled).map(|mse| {
+            let value = mse.value.sqrt();
+            let error = if value > 0.0 { mse.error / (2.0 * value) } else { 0.0 };
+            Measured { metric: "rmse", value, error }
+        });
+        let bias = mean("bias", total, squares, labelled);
+        Self { predictions, labelled, metrics: mae.into_iter().chain(rmse).chain(bias).collect() }
+    }
+
+    /// The same for one of several classes. Means over classes are said only where every pair is known by name.
+    pub fn of_classes<'a>(pairs: impl Iterator<Item = &'a ClassPair>) -> Self {
+        let (mut predictions, mut labelled, mut right) = (0, 0, 0);
+        let mut named: Option<Vec<Pair<'_>>> = Some(Vec::new());
+        for pair in pairs {
+            predictions += pair.predictions;
+            if !pair.is_known {
+                continue;
+            }
+            labelled += pair.predictions;
+            right += if pair.is_right { pair.predictions } else { 0 };
+            named = named.zip(pair.names.as_ref()).map(|(mut all, names)| {
+                all.push(Pair { told: &names.told, came: &names.came, rows: pair.predictions as f64 });
+                all
             });
-            let bias = mean("bias", total, squares, labelled);
-            mae.into_iter().chain(rmse).chain(bias).collect()
-        };
-        Self { predictions, labelled, metrics }
+        }
+        let each = named.and_then(EachClass::of);
+        let over_classes = each.iter().flat_map(|each| {
+            [
+                ("f1_macro", each.f1_macro()),
+                ("f1_weighted", each.f1_weighted()),
+                ("recall_macro", each.recall_macro()),
+            ]
+        });
+        let accuracy = mean("accuracy", right as f64, right as f64, labelled);
+        let metrics = accuracy.into_iter().chain(over_classes.filter_map(|(metric, estimate)| {
+            let Estimate { value, error } = estimate?;
+            Some(Measured { metric, value, error })
+        }));
+        Self { predictions, labelled, metrics: metrics.collect() }
     }
 
     /// The same for ranked lists: how soon they show what was wanted.
@@ -243,7 +272,35 @@ fn mean(metric: &'static str, sum: f64, squares: f64, n: u64) -> Option<Measured
 
 #[cfg(test)]
 mod tests {
+    use sql::predicted::ClassNamed;
+
     use super::*;
+
+    #[test]
+    fn classes_are_measured_one_by_one_where_all_are_known_by_name() {
+        let pair = |told: &str, came: &str, predictions: u64| ClassPair {
+            at: Instant::EPOCH,
+            version: String::new(),
+            names: Some(ClassNamed { told: told.to_owned(), came: came.to_owned() }),
+            is_known: !came.is_empty(),
+            is_right: told == came,
+            predictions,
+        };
+        // A rare class that is never told any more: one in fifty is wrong, and of the classes' F1 half is gone.
+        let pairs = [pair("a", "a", 980), pair("a", "b", 20), pair("a", "", 500)];
+        let realised = Realised::of_classes(pairs.iter());
+        assert_eq!((realised.predictions, realised.labelled), (1_500, 1_000));
+        let value = |name: &str| realised.metric(name).expect("a metric").value;
+        assert_eq!(value("accuracy"), 0.98);
+        assert!((value("f1_macro") - (1_960.0 / 1_980.0) / 2.0).abs() < 1e-12);
+        assert!((value("f1_weighted") - 0.98 * 1_960.0 / 1_980.0).abs() < 1e-12);
+        assert_eq!(value("recall_macro"), 0.5);
+        let rest = ClassPair { names: None, is_right: true, ..pair("", "b", 10) };
+        let cut = Realised::of_classes(pairs.iter().chain([&rest]));
+        let names: Vec<&str> = cut.metrics.iter().map(|measured| measured.metric).collect();
+        assert_eq!(names, ["accuracy"], "a class that nobody knows cannot be averaged over");
+        assert!((cut.metrics[0].value - 990.0 / 1_010.0).abs() < 1e-12);
+    }
 
     #[test]
     fn lists_are_measured_by_what_was_wanted_of_them() {

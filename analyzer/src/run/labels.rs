@@ -26,6 +26,9 @@ const LEARNED_OF: u32 = 50_000;
 /// … and said of a stretch by so many of it: the share that is right is then known to half a point.
 pub(super) const ESTIMATED_OF: u32 = 10_000;
 
+/// Pairs of classes that are told by name in a step: fifty classes, each taken for each.
+const MOST_PAIRS: u32 = 2_500;
+
 /// Where a watch stands with performance.
 #[derive(Debug)]
 pub(super) struct LabelRun {
@@ -175,12 +178,12 @@ impl WatchRun {
         }
         self.labels.estimator = match &sums {
             Sums::Scores(cells) => Estimator::of(cells).map(Estimating::Scores),
-            Sums::Errors(_) if !task.chances.is_empty() => {
+            Sums::Classes(_) if !task.chances.is_empty() => {
                 let labels = self.labels_of(task, stretch, 0);
                 let rows = classes(work, &labels, task, LEARNED_OF).await?;
                 ClassEstimator::of(&task.chances, &rows).map(Estimating::Classes)
             }
-            Sums::Errors(_) | Sums::Lists(_) => None,
+            Sums::Errors(_) | Sums::Classes(_) | Sums::Lists(_) => None,
         };
         let windows: Vec<Realised> = healthy
             .into_iter()
@@ -410,6 +413,7 @@ pub(super) async fn read(work: &Work, task: &Task, labels: &Labels) -> anyhow::R
     Ok(match task.kind {
         Kind::Lists => Sums::Lists(work.store.labelled_lists(labels, task.ranking.places).await?),
         Kind::Binary => Sums::Scores(work.store.labelled_scores(labels).await?),
-        Kind::Regression | Kind::Categories => Sums::Errors(work.store.labelled_errors(labels).await?),
+        Kind::Regression => Sums::Errors(work.store.labelled_errors(labels).await?),
+        Kind::Categories => Sums::Classes(work.store.labelled_pairs(labels, MOST_PAIRS).await?),
     })
 }

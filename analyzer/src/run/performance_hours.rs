@@ -7,11 +7,13 @@ use domain::signal::segment;
 use domain::time::{DAY, HOUR, Instant, Interval};
 use sql::evaluations::ModelSeen;
 use sql::performance::{Labels, PerformanceHour, ScoreCell};
-use sql::predicted::Shown;
+use sql::predicted::{ClassRow, Shown};
 
 use super::Work;
 use super::labels::{ESTIMATED_OF, Estimating, Known, classes, labels, read};
-use crate::performance::{Group, Kind, Measured, Realised, Step, Sums, Task, gaps, groups, shown};
+use crate::performance::{
+    Group, Kind, Measured, Realised, Step, Sums, Task, gaps, groups, realised_chances, shown,
+};
 
 /// An hour is estimated so long after its end.
 const ESTIMATED_AFTER: Duration = Duration::from_secs(300);
@@ -58,6 +60,10 @@ impl Hours {
                 let items = work.store.shown_items(&labels, task.ranking.places).await?;
                 rows.extend(shown_by_hour(task, &sums, &items));
             }
+            if !task.chances.is_empty() {
+                let read = classes(work, &labels, task, ESTIMATED_OF).await?;
+                rows.extend(chances_by_hour(task, read));
+            }
             for dimension in known.fairness.dimensions.iter().filter(|_| task.kind == Kind::Binary) {
                 let labels = Labels { dimension: dimension.clone(), ..labels.clone() };
                 let cells = work.store.labelled_scores(&labels).await?;
@@ -99,8 +105,7 @@ impl Hours {
                 )
             }
             Estimating::Classes(estimator) => {
-                let mut rows = classes(work, &labels, known.task, ESTIMATED_OF).await?;
-                rows.sort_by(|one, other| (one.at, &one.version).cmp(&(other.at, &other.version)));
+                let rows = by_time(classes(work, &labels, known.task, ESTIMATED_OF).await?);
                 estimates_by_hour(
                     &rows,
                     |row| (row.at, &row.version),
@@ -179,6 +184,24 @@ fn shown_by_hour(task: &Task, sums: &Sums, items: &[Shown]) -> Vec<PerformanceHo
         let realised = Realised { predictions: lists, labelled: lists, metrics };
         rows.extend(hour(&Step { realised, ..step }, segment::ALL));
     }
+    rows
+}
+
+/// How good the chances of classes were, of those predictions of an hour that were read.
+fn chances_by_hour(task: &Task, rows: Vec<ClassRow>) -> Vec<PerformanceHour> {
+    estimates_by_hour(
+        &by_time(rows),
+        |row| (row.at, &row.version),
+        |rows| {
+            let (labelled, metrics) = realised_chances(&task.chances, rows);
+            (metrics, rows.first().map_or(0, |row| row.predictions), labelled)
+        },
+    )
+}
+
+/// In the order of time and version.
+fn by_time(mut rows: Vec<ClassRow>) -> Vec<ClassRow> {
+    rows.sort_by(|one, other| (one.at, &one.version).cmp(&(other.at, &other.version)));
     rows
 }
 

@@ -89,9 +89,13 @@ impl WatchRun {
             // Samples are taken by the hour: until the next one, none that is counted is no news.
             findings.retain(|found| found.monitor != Monitor::Duplicates || found.value > 0.0);
         }
+        if !(is_hourly && self.is_present(work, window)) {
+            return Ok(findings);
+        }
+        findings.extend(self.selection_findings(work, reference, window).await?);
         let looks = |monitor: Monitor| self.watch.looks_at(monitor);
         let (shapes, lag) = (MONITORS.into_iter().any(looks), looks(Monitor::LabelLag));
-        if !(is_hourly && self.is_present(work, window) && (shapes || lag)) {
+        if !(shapes || lag) {
             return Ok(findings);
         }
         let Some(usual) = self.usual(work, reference).await? else { return Ok(findings) };

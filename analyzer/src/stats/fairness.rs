@@ -58,7 +58,8 @@ pub enum Criterion {
 }
 
 impl Criterion {
-    pub const ALL: [Self; 3] = [Self::DemographicParity, Self::EqualOpportunity, Self::FalsePositives];
+    /// Those of equalised odds, which need outcomes.
+    pub const OF_OUTCOMES: [Self; 2] = [Self::EqualOpportunity, Self::FalsePositives];
 
     /// Hits and cases of a group.
     fn share(self, group: &Confusion) -> Option<Share> {
@@ -68,6 +69,16 @@ impl Criterion {
             Self::FalsePositives => (group.false_positives, group.negatives()),
         };
         Share::of(hits.round() as u64, all.round() as u64)
+    }
+
+    /// Whether a group of `all` is large enough to raise an alarm: rows, and positives among them; for demographic parity,
+    /// which knows of no outcome, as many as would be selected at everyone's rate.
+    fn is_enough(self, group: &Confusion, all: &Confusion) -> bool {
+        let positives = match self {
+            Self::DemographicParity => all.selection_rate().map_or(0.0, |rate| rate.value * group.rows()),
+            Self::EqualOpportunity | Self::FalsePositives => group.positives(),
+        };
+        group.rows() >= LEAST_ROWS && positives >= LEAST_POSITIVES
     }
 }
 
@@ -109,7 +120,7 @@ pub fn against_rest(groups: &[Confusion], criterion: Criterion) -> Vec<Option<Ag
             difference: newcombe(own, others, 1.959_963_984_540_054),
             error: pooled_error(own, others),
             p: z(own, others).map_or(1.0, |z| (2.0 * normal::sf(z.abs())).min(1.0)),
-            is_enough: group.rows() >= LEAST_ROWS && group.positives() >= LEAST_POSITIVES,
+            is_enough: criterion.is_enough(group, &all),
         })
     };
     groups.iter().map(one).collect()
@@ -145,6 +156,23 @@ mod tests {
         let found = against_rest(&[large, small], Criterion::EqualOpportunity);
         assert!(found[1].is_some_and(|one| !one.is_enough && one.p < 1e-6));
         assert!(found[0].is_some_and(|one| one.is_enough));
+    }
+
+    #[test]
+    fn a_group_that_is_never_selected_is_enough_for_parity_where_others_are() {
+        let group = |selected: f64, rest: f64| Confusion {
+            true_positives: selected,
+            true_negatives: rest,
+            ..Confusion::default()
+        };
+        let of = |groups: &[Confusion]| {
+            against_rest(groups, Criterion::DemographicParity)
+                .into_iter()
+                .map(|one| one.expect("rows").is_enough)
+        };
+        assert!(of(&[group(0.0, 200.0), group(300.0, 500.0)]).all(|is_enough| is_enough));
+        // Of 200 three would be selected: that none was says nothing.
+        assert_eq!(of(&[group(0.0, 200.0), group(12.0, 788.0)]).collect::<Vec<_>>(), [false, false]);
     }
 
     #[test]

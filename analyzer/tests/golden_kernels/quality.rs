@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use analyzer::stats::classes::{Classified, auc_one_against_one, auc_one_against_rest};
+use analyzer::stats::classes::{Classified, EachClass, Pair, auc_one_against_one, auc_one_against_rest};
 use analyzer::stats::confusion::Confusion;
 use analyzer::stats::fairness::Gaps;
 use analyzer::stats::ranking::Estimate;
@@ -106,17 +106,31 @@ fn multiclass(what: &str, name: &str, case: &Value, expected: &Value) {
         counts[*class as usize][predicted.expect("a class")] += 1.0;
     }
     let table = Classified::new(counts.clone()).expect("rows");
+    let names: Vec<String> = (0..classes).map(|class| class.to_string()).collect();
+    let pairs = counts.iter().enumerate().flat_map(|(came, row)| {
+        let names = &names;
+        let pair =
+            move |(told, rows): (usize, &f64)| Pair { told: &names[told], came: &names[came], rows: *rows };
+        row.iter().enumerate().filter(|(_, rows)| **rows > 0.0).map(pair)
+    });
+    let each = EachClass::of(pairs).expect("rows");
     let value = match name {
         "accuracy" => table.accuracy().value,
-        "f1_macro" => table.f1_macro(),
-        "f1_weighted" => table.f1_weighted(),
+        "f1_macro" => {
+            agrees(what, or_zero(each.f1_macro()), expected, 1e-10);
+            table.f1_macro()
+        }
+        "f1_weighted" => {
+            agrees(what, or_zero(each.f1_weighted()), expected, 1e-10);
+            table.f1_weighted()
+        }
         "auc_ovr_macro" => {
             let against_rest = |class: usize| {
                 let rows = chances.iter().zip(&truth);
                 Scores::of_rows(rows.map(|(row, truth)| (row[class], *truth as usize == class)))
             };
             let each: Vec<Scores> = (0..classes).filter_map(against_rest).collect();
-            auc_one_against_rest(&each).expect("every class")
+            auc_one_against_rest(&each).expect("every class").value
         }
         "auc_ovo_macro" => {
             let rows: Vec<(usize, Vec<f64>)> =

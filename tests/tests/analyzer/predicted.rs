@@ -56,6 +56,23 @@ async fn the_accuracy_of_classes_is_estimated_until_it_has_been_wrong_twice() {
         assert!(line.starts_with(expected) && line.ends_with("\t1\t7200"), "{estimated}");
     }
     assert_eq!(estimated.lines().count(), 6, "two hours and three metrics:\n{estimated}");
+    let realised = "SELECT metric, round(value, 1), standard_error > 0, labelled FROM performance_hours FINAL \
+                    WHERE hour = (SELECT min(hour) FROM performance_hours) AND NOT endsWith(metric, '_estimated') \
+                    ORDER BY metric";
+    let realised = tests::text(&world.store, realised).await;
+    let expected = [
+        "accuracy\t0.7\t1\t7200",
+        "auc\t0.",
+        "brier\t0.4\t1\t7200",
+        "calibration_error\t0\t0\t7200",
+        "calibration_error_by_chance\t0\t0\t7200",
+        "f1_macro\t0.7\t1\t7200",
+        "f1_weighted\t0.7\t1\t7200",
+        "log_loss\t0.8\t1\t7200",
+        "recall_macro\t0.7\t1\t7200",
+    ];
+    assert_eq!(realised.lines().count(), expected.len(), "{realised}");
+    assert!(realised.lines().zip(expected).all(|(line, expected)| line.starts_with(expected)), "{realised}");
     let subject = ["performance", DECISION, ""];
     let told = "verdict, round(numbers['accuracy_estimated'], 1), round(numbers['accuracy_current'], 1)";
     assert_eq!(world.said(told, subject, 120).await.trim(), "on_course\t0.7\t0.7");
@@ -71,6 +88,10 @@ async fn the_accuracy_of_classes_is_estimated_until_it_has_been_wrong_twice() {
     assert!(said[0].trim().ends_with("\t1"), "one wrong window may be chance: {said:?}");
     assert_eq!(said[1].trim(), "off_course\t0", "two are none: {said:?}");
     assert_eq!(said[2].trim(), "off_course\t0", "and it stays hidden: {said:?}");
+    let told = world
+        .said("verdict, severity, statistic, sentence", ["performance", "outcome.decision", ""], 140)
+        .await;
+    assert!(told.starts_with("off_course\tpage\tf1_macro_fall\tmacro F1 is 0.3"), "{told}");
 }
 
 /// Shows five of fifty items, those of a flight's own corner first.
@@ -130,7 +151,33 @@ async fn ranked_lists_are_measured_by_the_hour_and_are_a_page_when_they_get_wors
 }
 
 #[tokio::test]
-async fn a_group_that_is_selected_less_than_the_contract_allows_is_a_ticket() {
+async fn a_group_that_is_selected_less_is_told_before_any_outcome_has_come() {
+    let fairness = Fairness { dimensions: vec!["origin".to_owned()], most_gap: 0.1 };
+    let mut world = World::new(Contract { fairness, ..contract(ten_minutes()) }).await;
+    world.send(0, 180, 120, |_| ()).await;
+    world
+        .send(180, 300, 120, |flight| {
+            if flight.origin == "JFK" {
+                flight.temp = flight.temp.map(|temp| temp - 20.0);
+            }
+        })
+        .await;
+    world.baseline("first", minutes(0, 60)).await;
+    let mut analyzer = world.analyzer();
+    world.pass(&mut analyzer, 300).await;
+    let at_jfk = ["selection", "prediction.score", "origin=JFK"];
+    let fair = world.said("verdict, numbers['selection_gap_rate'] > 0.25", at_jfk, 180).await;
+    assert_eq!(fair.trim(), "on_course\t1");
+    let told = world.said("verdict, severity, statistic, sentence", at_jfk, 300).await;
+    let expected = "off_course\tticket\tselection_gap\torigin=JFK: a yes is predicted for ";
+    assert!(told.starts_with(expected) && told.contains("; apart by −3"), "{told}");
+    assert_eq!(world.verdicts("fairness", "prediction.score", "origin=JFK").await, Vec::<String>::new());
+    let none = tests::text(&world.store, "SELECT count() FROM outcomes").await;
+    assert_eq!(none.trim(), "0", "no outcome was waited for");
+}
+
+#[tokio::test]
+async fn a_group_that_is_told_wrong_more_than_the_contract_allows_is_a_ticket() {
     let fairness = Fairness { dimensions: vec!["origin".to_owned()], most_gap: 0.1 };
     let mut world = World::new(Contract { fairness, ..contract(ten_minutes()) }).await;
     world.send(0, 120, 120, |_| ()).await;

@@ -340,7 +340,7 @@ fn advice(finding: &Finding) -> String {
         Monitor::Performance => {
             "Look at what moved at the same time, and which segments got worse. If the world has changed, request a retraining.".to_owned()
         }
-        Monitor::Fairness => {
+        Monitor::Fairness | Monitor::Selection => {
             "Nothing is urgent. Look at how the group's scores and its outcomes differ from the others': a threshold of its own, missing \
              features or few examples in training are the usual reasons."
                 .to_owned()

@@ -45,6 +45,7 @@ fn shows(monitor: Monitor, compared: Option<&Compared>) -> Shows {
         | Monitor::Traffic
         | Monitor::Performance
         | Monitor::Fairness
+        | Monitor::Selection
         | Monitor::Trend
         | Monitor::Analyzer
         | Monitor::SlowBurn

@@ -11,12 +11,14 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use domain::baseline::{Baseline, INITIAL};
 use domain::contract::DEFAULT_ENVIRONMENT;
+use domain::signal::{TAG, short_name};
 use domain::time::{HOUR, Instant, Interval, MINUTE};
 use service::Context;
 use sql::Store;
 use sql::baseline_sums::Span;
 use sql::baselines::BySignal;
 use sql::recount::{CountedBy, Watched};
+use sql::segments::{Condition, SegmentSums};
 
 use crate::config::Config;
 use crate::import::args::MappingArgs;
@@ -160,6 +162,36 @@ pub async fn of_stored(
         created_at: context.clock.now(),
     };
     Ok((baseline, by_signal))
+}
+
+/// The events of a segment that nobody watches, counted from what is kept of raw events. `request` names no baseline.
+///
+/// # Errors
+/// Where a condition is about something that is no category of the model, saying which there are.
+pub async fn of_segment(
+    request: &Request,
+    conditions: &[Condition],
+    context: &Context,
+    store: &Store,
+) -> anyhow::Result<SegmentSums> {
+    let Request { model, environment, version, .. } = request;
+    let grids = Grids::new(store.clone(), context, std::time::Duration::ZERO);
+    let (signals, _) = counted_by(&grids.refresh().await?.model(model));
+    for condition in conditions.iter().filter(|one| !one.named.starts_with(TAG)) {
+        let mut categories = signals.iter().filter(|counted| !counted.is_numeric);
+        if !categories.clone().any(|counted| counted.signal == condition.named) {
+            let known: Vec<&str> = categories.by_ref().map(|counted| short_name(&counted.signal)).collect();
+            bail!(
+                "{model} has no category \"{}\" to make a segment of (known: {}; or a tag, such as tag.region)",
+                short_name(&condition.named),
+                if known.is_empty() { "none".to_owned() } else { known.join(", ") }
+            );
+        }
+    }
+    let window = request.window.unwrap_or(ALL_TIME).widened_to(MINUTE);
+    let span =
+        Span { model: model.clone(), environment: environment.clone(), window, version: version.clone() };
+    Ok(store.segment_sums(&span, &signals, conditions).await?)
 }
 
 /// Counts by the minute are not kept as long as those by the hour: where some of them are gone, the window is widened to

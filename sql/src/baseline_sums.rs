@@ -170,7 +170,7 @@ impl Store {
     }
 }
 
-fn bind(query: Query, span: &Span, window: Interval) -> Query {
+pub(crate) fn bind(query: Query, span: &Span, window: Interval) -> Query {
     query
         .param("model", &span.model)
         .param("environment", &span.environment)

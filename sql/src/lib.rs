@@ -38,6 +38,7 @@ pub mod predicted;
 pub mod recount;
 pub mod rejected_events;
 pub mod sampled_events;
+pub mod segments;
 pub mod shapes;
 
 pub use config::Config;

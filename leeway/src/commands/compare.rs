@@ -18,6 +18,7 @@ use analyzer::stats::multiple::Adjustment;
 use anyhow::{Context as _, bail};
 use clap::ValueEnum;
 use domain::time::Interval;
+use sql::segments::Condition;
 
 use crate::cli;
 use crate::config::Config;
@@ -28,6 +29,7 @@ pub const EXAMPLES: &str = "Examples:
   leeway compare a.ndjson b.ndjson --format json --output report.json
   leeway compare --model fraud --baseline-window 2026-11-01..2026-11-08 --current-window 2026-11-08..2026-11-09
   leeway compare --model fraud --baseline initial --current-window 2026-11-08..2026-11-09
+  leeway compare --model fraud --baseline-window 2026-11-01..2026-11-08 --current-window 2026-11-08..2026-11-09 --segment country=BR
 
 Exit code: 0 where no rule of --fail-on catches anything, 1 where one does or a side is empty, 2 where the comparison cannot be made.";
 
@@ -58,6 +60,9 @@ pub struct Args {
     /// The stretch of event time that is looked at
     #[arg(long, value_name = "FROM..TO", value_parser = windows::interval, requires = "model", conflicts_with = "baseline_file")]
     current_window: Option<Interval>,
+    /// Only events with this value of a category or tag, such as country=BR or tag.region=us; where repeated, all must hold
+    #[arg(long, value_name = "NAME=VALUE", value_parser = windows::condition, requires = "model", conflicts_with = "baseline")]
+    segment: Vec<Condition>,
     /// Only these columns or signals, with commas between them
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     columns: Vec<String>,

@@ -11,13 +11,14 @@ use super::files::{assert_obeys_its_schema, noise, said, signal};
 
 /// Four days, an event a minute; from the third day on it is warmer, and half of the departures are somewhere new.
 fn events() -> String {
-    let mut text = "id,at,origin,temp,score\n".to_owned();
+    let mut text = "id,at,origin,gate,temp,score\n".to_owned();
     for row in 0..5_760_u64 {
         let (day, hour, minute) = (1 + row / 1_440, row / 60 % 24, row % 60);
         let is_late = row >= 2_880;
         let origin = if is_late && row % 2 == 0 { "SWF" } else { "JFK" };
+        let gate = if row / 2 % 3 == 0 { "A" } else { "B" };
         let temp = noise(row) * 20.0 + if is_late { 8.0 } else { 0.0 };
-        writeln!(text, "e{row},2026-01-{day:02} {hour:02}:{minute:02}:00,{origin},{temp:.2},0.5")
+        writeln!(text, "e{row},2026-01-{day:02} {hour:02}:{minute:02}:00,{origin},{gate},{temp:.2},0.5")
             .expect("text");
     }
     text
@@ -85,6 +86,8 @@ async fn windows_of_a_model_are_compared_from_its_counts() {
     );
     assert_eq!(said(&report, "prediction.score").0, "on_course");
 
+    a_segment_that_nobody_watches_is_compared_from_raw_events(&world, [healthy, moved]);
+
     let calm = world.report(&["--baseline-window", healthy, "--current-window", "2026-01-02..2026-01-03"]);
     assert!(
         calm["signals"].as_array().expect("a list").iter().all(|signal| signal["verdict"] == "on_course"),
@@ -124,4 +127,35 @@ async fn windows_of_a_model_are_compared_from_its_counts() {
     assert_eq!(unknown.status.code(), Some(2));
     let said = String::from_utf8_lossy(&unknown.stderr).into_owned();
     assert!(said.contains("known: calm"), "{said}");
+}
+
+fn a_segment_that_nobody_watches_is_compared_from_raw_events(world: &World, [healthy, moved]: [&str; 2]) {
+    let windows = ["--baseline-window", healthy, "--current-window", moved];
+    let of = |segment: &[&str]| world.report(&[windows.as_slice(), segment].concat());
+    let jfk = of(&["--segment", "origin=JFK"]);
+    assert_eq!((&jfk["baseline"]["rows"], &jfk["current"]["rows"]), (&1_440.into(), &1_440.into()));
+    assert_eq!(
+        jfk["current"]["source"],
+        format!("flights (production) 2026-01-03T00:00:00Z..2026-01-05T00:00:00Z where origin is JFK")
+    );
+    // Every second flight, of the same law: as far apart as all of them, and from one place only.
+    let temp = signal(&jfk, "feature.temp");
+    assert_eq!((&temp["n_current"], &temp["missing_current"]), (&1_440.into(), &0.into()), "{temp:#}");
+    assert!((temp["ks"].as_f64().expect("a distance") - 0.4).abs() < 0.05, "{temp:#}");
+    assert!((temp["wasserstein"].as_f64().expect("a distance") - 8.0).abs() < 0.7, "{temp:#}");
+    assert_eq!(said(&jfk, "feature.origin").0, "on_course");
+    let both = of(&["--segment", "origin=JFK", "--segment", "gate=A"]);
+    assert_eq!((&both["baseline"]["rows"], &both["current"]["rows"]), (&480.into(), &480.into()));
+    let new = of(&["--segment", "origin=SWF"]);
+    assert_eq!((&new["baseline"]["rows"], &new["current"]["rows"]), (&0.into(), &1_440.into()));
+    assert_eq!(said(&new, "feature.temp").0, "too_little_data");
+    let whole = ["compare", "--model", "flights"];
+    for (segment, expected) in [
+        ("temp=3", "flights has no category \"temp\" to make a segment of (known: gate, origin; or a tag"),
+        ("origin", "a segment is a category or tag and its value, such as country=BR"),
+    ] {
+        let output = world.leeway(&[whole.as_slice(), &windows, &["--segment", segment]].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.code() == Some(2) && said.contains(expected), "{said}");
+    }
 }

@@ -7,12 +7,15 @@ use analyzer::side_by_side::measured::Measured;
 use analyzer::side_by_side::report::{Report, Source};
 use analyzer::side_by_side::stored::{self, Counted};
 use anyhow::{Context as _, bail};
-use collector::baseline::{Request, of_stored};
+use collector::baseline::{Request, of_segment, of_stored};
 use domain::grid::Grid;
+use domain::signal::{FEATURE, Role, TAG, role, short_name};
 use domain::time::{Clock, Interval, MINUTE};
 use service::Context;
 use sql::Store;
 use sql::baseline_sums::Span;
+use sql::baselines::BySignal;
+use sql::segments::{Condition, SegmentSums};
 
 use super::Args;
 use crate::config::Config;
@@ -23,6 +26,17 @@ pub fn interval(text: &str) -> Result<Interval, String> {
         .parse()
         .map_err(|error| format!("{error}; a window is two of them, such as 2026-01-01..2026-04-01"))?;
     if interval.is_empty() { Err("the window ends before it begins".to_owned()) } else { Ok(interval) }
+}
+
+/// `country=BR`, or `tag.region=us`.
+pub fn condition(text: &str) -> Result<Condition, String> {
+    let parts = text.split_once('=').filter(|(name, _)| !name.is_empty());
+    let Some((name, value)) = parts else {
+        return Err("a segment is a category or tag and its value, such as country=BR".to_owned());
+    };
+    let is_whole = name.starts_with(TAG) || role(name) != Role::Other;
+    let named = if is_whole { name.to_owned() } else { format!("{FEATURE}{name}") };
+    Ok(Condition { named, value: value.to_owned() })
 }
 
 pub async fn compare(args: &Args, model: &str, config: Config) -> anyhow::Result<Report> {
@@ -51,8 +65,11 @@ async fn compared(args: &Args, model: &str, config: &Config, store: &Store) -> a
         .collect();
     let measured =
         stored::measured(&baseline, &current, |signal, side| grids.get(&(signal.to_owned(), side.grid)));
+    let conditions =
+        args.segment.iter().map(|one| format!(" where {} is {}", short_name(&one.named), one.value));
+    let segment = conditions.collect::<Vec<_>>().join(" and");
     let named = |source: String, events: u64| Source {
-        source: format!("{model} ({}) {source}", args.environment),
+        source: format!("{model} ({}) {source}{segment}", args.environment),
         rows: events,
     };
     Ok(Report {
@@ -87,6 +104,11 @@ async fn counted(
         window: Some(window),
         version: String::new(),
     };
+    if !args.segment.is_empty() {
+        let SegmentSums { events, by_signal } = of_segment(&request, &args.segment, context, store).await?;
+        let by_signal = if events > 0 { by_signal } else { BySignal::new() };
+        return Ok(Counted { events, by_signal });
+    }
     let (baseline, by_signal) = of_stored(&request, context, store).await?;
     Ok(Counted { events: baseline.events, by_signal })
 }

@@ -17,7 +17,7 @@ use domain::grid::Grid;
 
 use crate::counted::Counted;
 use crate::finding::{Finding, numbers};
-use crate::spread::Spread;
+use crate::reference::Healthy;
 use crate::threshold::{Limit, Limits};
 
 /// One signal over all events: in the baseline, and now.
@@ -27,10 +27,8 @@ pub struct Seen<'a> {
     pub grid: &'a Grid,
     pub baseline: &'a SignalBaseline,
     pub current: &'a Counted,
-    /// How the share of values beyond the usual range varies over healthy windows, where that is known.
-    pub outside: Option<Spread>,
-    /// How the share of the most frequent value does.
-    pub top: Option<Spread>,
+    /// How much healthy windows vary, where that is known.
+    pub healthy: Healthy,
     /// Fewer values than this are too little to say anything.
     pub least_events: u64,
 }
@@ -138,8 +136,7 @@ pub(crate) mod tests {
             grid: &grid,
             baseline: &baseline,
             current: &current,
-            outside: None,
-            top: None,
+            healthy: Healthy::default(),
             least_events: 50,
         };
         findings(&seen, &limits())

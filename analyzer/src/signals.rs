@@ -13,7 +13,7 @@ use crate::counted::{BySignal, Counted};
 use crate::explain::{self, Part};
 use crate::finding::Finding;
 use crate::quality::{self, Seen, missing, unseen};
-use crate::reference::{Healthy, Reference};
+use crate::reference::Reference;
 use crate::words;
 
 /// How many segments a finding names in its numbers.
@@ -61,8 +61,7 @@ pub(crate) fn of_signal(
 ) -> Vec<Finding> {
     let (healthy, least_events) = (reference.healthy_of(segment, signal), watch.least_events);
     let comparison = Comparison { signal, segment, grid, baseline, current, healthy, least_events };
-    let Healthy { outside, top, .. } = healthy;
-    let seen = Seen { signal, grid, baseline, current, outside, top, least_events };
+    let seen = Seen { signal, grid, baseline, current, healthy, least_events };
     let limits = &reference.limits;
     let mut findings = comparison.findings(limits);
     for finding in &mut findings {

@@ -160,10 +160,8 @@ impl Limits {
         };
         let rise = self.config.floors.share.max(usual).max(least);
         let expected_left = (1.0 - base) * current.n() as f64;
-        let collapse = 1.0 - GONE * (1.0 - base);
-        let was_so = healthy.is_some_and(|spread| base + scale * spread.greatest >= collapse);
-        let threshold =
-            if expected_left >= LEAST_LEFT && !was_so { collapse.min(base + rise) } else { base + rise };
+        let is_told = expected_left >= LEAST_LEFT && !was_gone(baseline, current, healthy);
+        let threshold = if is_told { all_but_gone(base).min(base + rise) } else { base + rise };
         let limit = self.above(base, threshold, error);
         Limit { floor: self.config.floors.share, basis, law, ..limit }
     }
@@ -203,6 +201,19 @@ impl Limits {
             ..Limit::default()
         }
     }
+}
+
+/// From this share of events without a value on, no more than a twentieth of what was usual is left.
+fn all_but_gone(usual: f64) -> f64 {
+    1.0 - GONE * (1.0 - usual)
+}
+
+/// Whether healthy windows were without a value that most of the baseline's have, all but a few: what comes and goes has
+/// not gone.
+pub fn was_gone(baseline: Share, current: Share, healthy: Option<&Spread>) -> bool {
+    let scale = pooled_error(baseline, current).hypot(healthy.map_or(0.0, |spread| spread.wander));
+    let most = healthy.map(|spread| baseline.value() + scale * spread.greatest);
+    most.is_some_and(|most| most >= all_but_gone(baseline.value()))
 }
 
 /// What one window says about a subject.

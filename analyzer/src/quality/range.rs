@@ -69,7 +69,7 @@ pub fn find(seen: &Seen<'_>, limits: &Limits) -> Option<Finding> {
     let outside = Outside::of(seen.grid, &seen.baseline.counts, &seen.current.counts)?.at_least(extremes);
     let (chance, current) = (outside.chance(), outside.share());
     let p = binomial_upper(current.hits(), current.n(), chance.value());
-    let limit = limits.share(chance, current, seen.outside.as_ref());
+    let limit = limits.share(chance, current, seen.healthy.outside.as_ref());
     let is_chance = p >= limits.ticket_level();
     let limit =
         if is_chance { Limit { threshold: limit.threshold.max(current.value()), ..limit } } else { limit };

@@ -43,7 +43,7 @@ pub fn find(seen: &Seen<'_>, limits: &Limits) -> Option<Finding> {
     if now.n() < seen.least_events || before.n() < seen.least_events {
         return None;
     }
-    let usual = limits.share(before, now, seen.top.as_ref());
+    let usual = limits.share(before, now, seen.healthy.top.as_ref());
     let room = HALF_WAY * (1.0 - before.value());
     let threshold = usual.threshold.max(before.value() + room);
     let limit = limits.above(before.value(), threshold, usual.noise);
@@ -75,6 +75,7 @@ fn name_of_top(seen: &Seen<'_>) -> String {
 mod tests {
     use super::super::tests::{beyond, found, limits, sides};
     use super::*;
+    use crate::reference::Healthy;
     use crate::spread::Spread;
 
     fn wave(n: usize) -> Vec<Option<f64>> {
@@ -99,8 +100,7 @@ mod tests {
                 grid: &grid,
                 baseline: &baseline,
                 current: &current,
-                outside: None,
-                top,
+                healthy: Healthy { top, ..Healthy::default() },
                 least_events: 50,
             };
             find(&seen, &limits()).expect("values on both sides")

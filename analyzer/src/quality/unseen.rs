@@ -43,6 +43,7 @@ mod tests {
     use super::super::{finding, tests::limits};
     use super::*;
     use crate::counted::Counted;
+    use crate::reference::Healthy;
 
     /// A finding about `now` of *other* beside `named` values seen `each` times in the baseline.
     fn refined(named: usize, each: u64, others: [u64; 2], now: u64) -> Finding {
@@ -59,8 +60,7 @@ mod tests {
             grid: &grid,
             baseline: &baseline,
             current: &current,
-            outside: None,
-            top: None,
+            healthy: Healthy::default(),
             least_events: 10,
         };
         let value = others[1] as f64 / now as f64;

@@ -3,6 +3,7 @@
 //!
 //! Invariant: whatever is drawn follows from the seed, so a figure can be had again.
 
+mod best;
 mod fault;
 mod outcome;
 mod streams;
@@ -32,6 +33,7 @@ use crate::signals::{self, Sides};
 use crate::standings::{Key, Standings};
 use crate::threshold::{Rules, Standing, judge};
 
+pub use best::Sees;
 pub use fault::Fault;
 pub use outcome::{Found, Outcome};
 pub use streams::{Habit, categories, numbers};
@@ -158,6 +160,14 @@ impl World<'_> {
         base.learned(learned.clone()).with(signals, "the same hours of 4 weeks".to_owned())
     }
 
+    fn counted(&self, hour: usize) -> counted::BySignal {
+        let counted = self.model.iter().zip(&self.drawn).map(|(signal, drawn)| {
+            let counted = Counted { counts: drawn[hour].clone(), ..Counted::default() };
+            ((String::new(), signal.name.clone()), counted)
+        });
+        counted.collect()
+    }
+
     /// Whether something began to page.
     fn judge(
         &self,
@@ -166,15 +176,15 @@ impl World<'_> {
         standings: &mut Standings,
         outcome: &mut Outcome,
     ) -> bool {
-        let counted = self.model.iter().zip(&self.drawn).map(|(signal, drawn)| {
-            let counted = Counted { counts: drawn[hour].clone(), ..Counted::default() };
-            ((String::new(), signal.name.clone()), counted)
-        });
-        let counted: counted::BySignal = counted.collect();
-        let mut findings = signals::findings(reference, &watch(), &counted);
+        let mut findings = signals::findings(reference, &watch(), &self.counted(hour));
         inhibition::attribute(&mut findings);
         outcome.beyond += findings.iter().filter(|finding| finding.is_beyond()).count();
         outcome.windows += findings.iter().filter(|finding| finding.is_enough).count();
+        let is_number = |name: &str| self.model.iter().any(|one| one.name == name && one.grid.is_numeric());
+        let drift = findings.iter().filter(|one| one.monitor == Monitor::Drift && is_number(&one.signal));
+        let compared: Vec<bool> = drift.filter(|one| one.is_enough).map(Finding::is_beyond).collect();
+        outcome.compared += compared.len();
+        outcome.drifted += compared.into_iter().filter(|is_beyond| *is_beyond).count();
         let context = Context {
             model: MODEL,
             environment: "production",
@@ -277,6 +287,8 @@ fn points(hour: usize, counts: &Counts) -> Vec<CountPoint> {
 
 #[cfg(test)]
 mod tests {
+    use domain::grid::{Bin, Bins, Edges, Levels};
+
     use super::*;
 
     fn plan(days: usize, faults: &[Fault]) -> Plan {
@@ -334,6 +346,93 @@ mod tests {
         let apart = [gone("feature.a", 5), gone("feature.b", 30)];
         let outcome = run(&plan(2, &[]), &apart);
         assert_eq!((outcome.pages, outcome.sentences.len()), (2, 2), "{:#?}", outcome.sentences);
+    }
+
+    /// A signal of which every hour is `usual`, and `changed` where all of its values are another.
+    fn extreme(name: &str, bins: Bins, usual: Counts, changed: Counts) -> Signal {
+        let grid = Grid::new(MODEL, name, Instant::EPOCH, bins);
+        let draw: Draw = Box::new(move |_, fault, _| match fault {
+            Fault::Stuck => changed.clone(),
+            _ => usual.clone(),
+        });
+        Signal { name: name.to_owned(), grid, draw }
+    }
+
+    /// One value of a milliard in each hour, 95 % nulls, a constant, ids, one row, none.
+    fn extremes() -> Vec<Signal> {
+        let edges = |sample: Vec<f64>| Edges::of_sample(sample);
+        let counted = |edges: &Edges, values: &[(f64, u64)], missing: u64| {
+            let bins = values.iter().map(|(value, n)| {
+                let place = edges.position(*value);
+                (Bin(Bin::FIRST_VALUE.0 + u16::try_from(place).expect("few bins")), *n)
+            });
+            Counts::of(bins.chain([(Bin::MISSING, missing)]))
+        };
+        let (spread, one) = (edges((0..5_000).map(f64::from).collect()), edges(vec![1.0; 5_000]));
+        let values: Vec<(f64, u64)> = (0..1_000).map(|place| (f64::from(place) * 5.0, 1)).collect();
+        let moved: Vec<(f64, u64)> = values.iter().map(|(value, n)| (value + 1_000.0, *n)).collect();
+        let wild = |values: &[(f64, u64)]| counted(&spread, &[values, &[(1e9, 1)]].concat(), 0);
+        let sparse = counted(&spread, &values[..50], 950);
+        let ids = Levels::of((0..100).map(|id| format!("id-{id}")));
+        let others = |n: u64| Counts::of([(Bin::OTHER, n)]);
+        let numbers = |edges: &Edges| Bins::Numbers(edges.clone());
+        vec![
+            extreme("feature.wild", numbers(&spread), wild(&values), wild(&moved)),
+            extreme("feature.sparse", numbers(&spread), sparse, counted(&spread, &[], 1_000)),
+            extreme(
+                "feature.constant",
+                numbers(&one),
+                counted(&one, &[(1.0, 1_000)], 0),
+                counted(&one, &[(2.0, 1_000)], 0),
+            ),
+            extreme("feature.id", Bins::Categories(ids), others(1_000), others(900)),
+            extreme("feature.single", numbers(&one), counted(&one, &[(1.0, 1)], 0), Counts::default()),
+            extreme("feature.nothing", numbers(&one), Counts::default(), counted(&one, &[(1.0, 1)], 0)),
+        ]
+    }
+
+    #[test]
+    fn extremes_are_quiet_where_they_are_usual_told_where_they_change_and_every_number_is_one() {
+        let (plan, model) = (plan(2, &[]), extremes());
+        let outcome = run(&plan, &model);
+        assert_eq!((outcome.pages, &outcome.tickets), (0, &BTreeMap::new()), "{outcome:?}");
+        let mut random = StdRng::seed_from_u64(1);
+        let hours = WEEKS * WEEK + 1;
+        let of = |fault: Fault, random: &mut StdRng, signal: &Signal| -> Vec<Counts> {
+            let fault = |hour: usize| if hour + 1 == hours { fault } else { Fault::None };
+            (0..hours).map(|hour| (signal.draw)(hour, fault(hour), random)).collect()
+        };
+        for (fault, expected) in [
+            (Fault::None, vec![]),
+            (
+                Fault::Stuck,
+                vec![
+                    "drift feature.constant",
+                    "drift feature.wild",
+                    "missing feature.sparse",
+                    "range feature.constant",
+                    "schema feature.sparse",
+                ],
+            ),
+        ] {
+            let drawn = model.iter().map(|signal| of(fault, &mut random, signal)).collect();
+            let world = World { plan: &plan, model: &model, drawn };
+            let learned = Arc::new(world.learned(hours - 1));
+            let reference = world.reference(&world.base(), &learned, hours - 1);
+            let found = signals::findings(&reference, &watch(), &world.counted(hours - 1));
+            let beyond = found.iter().filter(|one| one.is_beyond());
+            let mut named: Vec<String> =
+                beyond.map(|one| format!("{} {}", one.monitor.name(), one.signal)).collect();
+            named.sort();
+            assert_eq!(named, expected, "{fault:?}");
+            for finding in found {
+                let limit = finding.limit;
+                let all = [finding.value, limit.threshold, limit.recovery, limit.urgent, limit.noise];
+                let all = all.into_iter().chain(finding.numbers.values().copied());
+                assert!(all.into_iter().all(f64::is_finite), "{finding:?}");
+                assert!(!finding.facts.contains("NaN"), "{}", finding.facts);
+            }
+        }
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::path::Path;
 use std::time::Instant as Moment;
 
 use analyzer::Config;
-use analyzer::simulate::{Fault, Habit, Outcome, Plan, Signal, categories, numbers, run};
+use analyzer::simulate::{Fault, Habit, Outcome, Plan, Sees, Signal, categories, numbers, run};
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
@@ -68,7 +68,11 @@ fn main() -> anyhow::Result<()> {
     for (name, kind) in KINDS.into_iter().filter(|(name, _)| is_wanted(name)) {
         for rows in rows.iter().copied() {
             let began = Moment::now();
-            tell(name, rows, &judged(kind, streams, days, rows, &pool), began);
+            let outcome = judged(kind, streams, days, rows, &pool);
+            tell(name, rows, &outcome, began);
+            if let Kind::Invented(habit) = kind {
+                tell_best(habit, rows, &outcome);
+            }
         }
     }
     for file in &files {
@@ -123,6 +127,28 @@ fn invented(habit: Habit, rows: u64, days: usize, random: &mut StdRng) -> Vec<Si
     };
     let score = numbers("prediction.score", habit, rows, hours, random);
     std::iter::once(score).chain((0..FEATURES).map(|place| feature(place, random))).collect()
+}
+
+/// What the best tests would find of the same shifts, if they were wrong as often of healthy windows as ours was.
+fn tell_best(habit: Habit, rows: usize, outcome: &Outcome) {
+    let level =
+        (outcome.drifted as f64 / outcome.compared.max(1) as f64).max(1.0 / outcome.compared.max(1) as f64);
+    eprintln!(
+        "of {} healthy windows of numbers {} moved beyond their limit: {level:.1e}",
+        outcome.compared, outcome.drifted
+    );
+    let shifts = FAULTS.iter().zip(&outcome.found).filter_map(|(fault, found)| match fault {
+        Fault::Shift(by) => Some((*by, found.power()?)),
+        _ => None,
+    });
+    for (by, ours) in shifts {
+        let best = Sees::ALL.map(|sees| format!("{:.3}", sees.power(habit, rows as u64, by, level)));
+        eprintln!(
+            "  a shift of {by} sd is beyond the limit in {ours:.3} of windows; the best test by the same hours finds {}, \
+             by the law of the wander {}, by all hours before {}",
+            best[0], best[1], best[2]
+        );
+    }
 }
 
 /// A line of the table. Of each fault: the share of windows beyond their limit, of faults that were told while they were

@@ -18,6 +18,9 @@ pub struct Outcome {
     /// Single windows beyond their limit.
     pub beyond: usize,
     pub windows: usize,
+    /// The same of how numbers are distributed: what a shift is found by.
+    pub drifted: usize,
+    pub compared: usize,
     /// What was found of each of the plan's faults.
     pub found: Vec<Found>,
 }
@@ -46,6 +49,8 @@ impl Outcome {
         }
         self.beyond += other.beyond;
         self.windows += other.windows;
+        self.drifted += other.drifted;
+        self.compared += other.compared;
         self.found.resize(self.found.len().max(other.found.len()), Found::default());
         for (found, more) in self.found.iter_mut().zip(&other.found) {
             found.tried += more.tried;

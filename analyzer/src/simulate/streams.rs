@@ -21,7 +21,6 @@ pub enum Habit {
 }
 
 const WANDER_SD: f64 = 0.03;
-const WANDER_PHI: f64 = 0.9;
 const WAVE: f64 = 0.1;
 /// So many standard deviations is a quantity with a unit above its zero on average.
 const ABOVE_ZERO: f64 = 3.0;
@@ -31,13 +30,24 @@ const SAMPLE: usize = 5_000;
 const LEVELS: usize = 12;
 
 impl Habit {
+    /// How much of the wander of one hour is left in the next: φ.
+    pub(super) const MEMORY: f64 = 0.9;
+
+    /// The variance of the wander, in those of the rows.
+    pub(super) fn wander(self) -> f64 {
+        match self {
+            Self::Independent => 0.0,
+            Self::Wander | Self::WaveAndWander => WANDER_SD * WANDER_SD,
+        }
+    }
+
     /// The mean of each hour, in standard deviations.
-    fn means(self, hours: usize, random: &mut StdRng) -> Vec<f64> {
+    pub(super) fn means(self, hours: usize, random: &mut StdRng) -> Vec<f64> {
         let phase = random.random::<f64>();
         let mut wander = WANDER_SD * standard(random);
-        let step = WANDER_SD * (1.0 - WANDER_PHI * WANDER_PHI).sqrt();
+        let step = WANDER_SD * (1.0 - Self::MEMORY * Self::MEMORY).sqrt();
         let mean = |hour: usize| {
-            wander = WANDER_PHI * wander + step * standard(random);
+            wander = Self::MEMORY * wander + step * standard(random);
             let wave = WAVE * (std::f64::consts::TAU * (hour as f64 / 24.0 + phase)).sin();
             match self {
                 Self::Independent => 0.0,
@@ -50,7 +60,7 @@ impl Habit {
 }
 
 /// A standard normal value.
-fn standard(random: &mut StdRng) -> f64 {
+pub(super) fn standard(random: &mut StdRng) -> f64 {
     normal::upper_quantile(random.random::<f64>().max(1e-300))
 }
 

@@ -1,6 +1,7 @@
 //! The quality of data: what is stuck, gone, of another kind or incomplete is told, and extremes are no alarm.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 
 use domain::contract::SignalTerms;
 use domain::grid::{Bins, Edges, Grid, Levels};
@@ -310,5 +311,63 @@ async fn extremes_have_right_verdicts_and_nothing_is_ever_no_number() {
     assert_eq!(world.said("verdict", ["drift", "feature.rare", ""], 130).await, "too_little_data");
     for minute in [140, 150, 160] {
         assert_eq!(world.said("verdict", ["drift", TEMP, ""], minute).await, "too_little_data", "{minute}");
+    }
+}
+
+/// The same extremes where they are faults: a shift that an outlier in the baseline must not hide, a constant that becomes
+/// another, values of which one in twenty is left.
+#[tokio::test]
+async fn extremes_that_are_faults_are_told_and_every_answer_is_made_of_numbers() {
+    let mut world = World::new(contract(ten_minutes())).await;
+    let numbers = |name: &str, sample: Vec<f64>| {
+        Grid::new(MODEL, name, Instant::EPOCH, Bins::Numbers(Edges::of_sample(sample)))
+    };
+    world.count(numbers("feature.constant", vec![1.0; 5_000])).await;
+    world.count(numbers("feature.sparse", (0..250).map(f64::from).collect())).await;
+    let turn = Cell::new(0_u32);
+    let with = |constant: f64, every: u32, warmer: f64| {
+        let turn = &turn;
+        move |flight: &mut Flight| {
+            let n = turn.get();
+            turn.set(n + 1);
+            flight.numbers.push(("feature.constant", constant));
+            if n.is_multiple_of(every) {
+                flight.numbers.push(("feature.sparse", f64::from(n / every % 250)));
+            }
+            flight.temp = flight.temp.map(|temp| if n == 500 { 1e9 } else { temp + warmer });
+        }
+    };
+    world.send(0, 120, 120, with(1.0, 1, 0.0)).await;
+    world.baseline("first", minutes(0, 60)).await;
+    world.send(120, 140, 120, with(2.0, 20, 24.0)).await;
+    world.pass(&mut world.analyzer(), 140).await;
+    for (subject, before, expected) in [
+        (["drift", TEMP, ""], "on_course", "off_course\tticket\ttemp moved: mean 7"),
+        (
+            ["drift", "feature.constant", ""],
+            "on_course",
+            "off_course\tticket\tconstant moved: mean 2, usually 1; PSI ",
+        ),
+        (
+            ["missing", "feature.sparse", ""],
+            "",
+            "off_course\tpage\tsparse is missing in 95 % of events, usually 0 %; ",
+        ),
+    ] {
+        assert_eq!(world.said("verdict", subject, 120).await, before, "{subject:?}");
+        let told = world.said("verdict, severity, sentence", subject, 140).await;
+        assert!(told.starts_with(expected), "{subject:?}: {told}");
+    }
+    let few = world.said("verdict", ["drift", "feature.sparse", ""], 140).await;
+    assert_eq!(few, "too_little_data", "of what is left nothing is said");
+    let rows =
+        "SELECT toJSONString(mapApply((name, value) -> (name, toString(value)), numbers)) FROM evaluations";
+    let rows = tests::text(&world.store, rows).await;
+    assert!(rows.lines().count() > 20, "{rows}");
+    for row in rows.lines() {
+        let numbers: BTreeMap<String, String> =
+            serde_json::from_str(row).unwrap_or_else(|error| panic!("{error}: {row}"));
+        let is_number = |value: &String| value.parse::<f64>().is_ok_and(f64::is_finite);
+        assert!(numbers.values().all(is_number), "{row}");
     }
 }

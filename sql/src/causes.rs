@@ -57,6 +57,13 @@ pub struct CellsAsked {
     pub dimensions: Vec<String>,
 }
 
+/// When a version was first heard of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct VersionFirst {
+    pub version: String,
+    pub at: Instant,
+}
+
 /// One value of a dimension, or two of two, on one side.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Cell {
@@ -103,7 +110,27 @@ struct CellRow {
     squares: f64,
 }
 
+#[derive(Row, Deserialize)]
+struct VersionRow {
+    version: String,
+    first_event: i64,
+}
+
 impl Store {
+    /// The versions of a model in the order in which they appeared, as far as hours are kept.
+    pub async fn versions_first(&self, model: &str, environment: &str) -> Result<Vec<VersionFirst>, Error> {
+        let query = self
+            .query(include_str!("../queries/versions_first.sql"))
+            .param("model", model)
+            .param("environment", environment);
+        let rows: Vec<VersionRow> = query.fetch_all().await?;
+        let first = |row: VersionRow| VersionFirst {
+            version: row.version,
+            at: Instant::from_millis(row.first_event),
+        };
+        Ok(rows.into_iter().map(first).collect())
+    }
+
     /// Open incidents whose causes are not known, or were worked out before `stale` and before they grew.
     pub async fn causes_wanted(&self, stale: Instant, most: u32) -> Result<Vec<String>, Error> {
         let query = self

@@ -5,6 +5,7 @@
 mod about;
 mod examples;
 mod split;
+mod upstream;
 
 use std::time::Duration;
 
@@ -108,6 +109,8 @@ async fn why(work: &Work, incident: &Incident, baselines: &[Baseline]) -> anyhow
     let carried = case.carried(&work.store, measured.as_ref(), &dimensions).await?;
     let attributed = case.attributed(&work.store, carried.is_some()).await?;
     let examples = case.examples(&work.store, &moved, &about).await?;
+    let mut changes = case.changes(&work.store).await?;
+    changes.extend(upstream::aged(case.incident, &moved, &about));
     let found = Found {
         incident,
         lead,
@@ -125,7 +128,7 @@ async fn why(work: &Work, incident: &Incident, baselines: &[Baseline]) -> anyhow
         measured: measured.map(|measured| (measured, carried)),
         dimensions: &dimensions,
         attributed,
-        changes: case.changes(&work.store).await?,
+        changes,
         examples,
         computed_at: work.now(),
     };
@@ -227,15 +230,14 @@ impl<'a> Case<'a> {
 
     async fn changes(&self, store: &Store) -> anyhow::Result<Vec<sql::changes::Change>> {
         let onset = self.incident.since;
-        let asked = ChangesAsked {
-            model: self.incident.model.clone(),
-            kind: String::new(),
-            interval: Interval::new(onset.saturating_sub(NEAR_BEFORE), onset.saturating_add(NEAR_AFTER)),
-            most: MOST_CHANGES,
-        };
+        let near = Interval::new(onset.saturating_sub(NEAR_BEFORE), onset.saturating_add(NEAR_AFTER));
+        let Incident { model, environment, .. } = self.incident;
+        let asked =
+            ChangesAsked { model: model.clone(), kind: String::new(), interval: near, most: MOST_CHANGES };
         let mut changes = store.changes(&asked).await?;
-        let environment = &self.incident.environment;
         changes.retain(|change| change.environment.is_empty() || change.environment == *environment);
+        let versions = store.versions_first(model, environment).await?;
+        changes.extend(upstream::versions(self.incident, &versions, near));
         Ok(changes)
     }
 }

@@ -185,6 +185,31 @@ async fn a_known_cause_in_one_segment_of_two_dimensions_is_found_first() {
 }
 
 #[tokio::test]
+async fn a_version_that_appeared_and_a_feature_that_became_old_stand_among_what_changed() {
+    let mut world = World::new(contract(ten_minutes())).await;
+    world.count(Grid::of_duration(MODEL, "age_s.temp", &[3_600.0])).await;
+    let with = |version: &'static str, age_s: f64, warmer: f64| {
+        move |flight: &mut Flight| {
+            flight.version = version;
+            flight.numbers.push(("age_s.temp", age_s));
+            flight.temp = flight.temp.map(|temp| temp + warmer);
+        }
+    };
+    world.send(0, 115, 120, with("1", 60.0, 0.0)).await;
+    world.baseline("first", minutes(0, 60)).await;
+    world.send(115, 120, 120, with("2", 60.0, 0.0)).await;
+    world.send(120, 150, 120, with("2", 7_200.0, 25.0)).await;
+    world.pass(&mut world.analyzer(), 150).await;
+    let opened = incident(&world, Monitor::Drift, TEMP, "", 150).await;
+    let why = why(&world, opened, 150).await;
+    let found: Vec<(&str, &str, Instant)> =
+        why.changes.iter().map(|change| (change.kind.as_str(), change.title.as_str(), change.at)).collect();
+    let expected = [("freshness", "temp became older", at(120)), ("version", "version 2 appeared", at(115))];
+    assert_eq!(found, expected, "the first version of all is no change: {:#?}", why.changes);
+    assert_eq!(why.changes[0].detail, "2 h old when it is used, usually 60 s");
+}
+
+#[tokio::test]
 async fn a_null_collapse_is_told_with_where_it_is() {
     let (mut world, with_carrier) = world().await;
     world

@@ -16,7 +16,10 @@ use analyzer::stats::contingency::Contingency;
 use analyzer::stats::groups::Groups;
 use analyzer::stats::histogram::{Axis, Pair};
 use analyzer::stats::multiple::{Adjustment, adjusted, believed};
+use analyzer::stats::proportion::{Share, fisher_p};
+use analyzer::stats::quantile::{self, Convention};
 use analyzer::stats::{kolmogorov, sample};
+use domain::baseline::Moments;
 use reference::{assert_close, cases, floats, golden, whole};
 use serde_json::Value;
 
@@ -62,6 +65,93 @@ fn assert_on_groups(what: &str, groups: &Groups, own: &Value) {
     let table = Contingency::of(groups);
     assert_close(&format!("chi2 of {what}"), table.statistic, &own["chi2"], 1e-12);
     assert_eq!(u64::from(table.df), own["chi2_df"].as_u64().expect("degrees of freedom"), "{what}");
+}
+
+/// What each of these tests looks at, or why nobody does: `docs/statistics/two-sample.md`.
+const NUMERIC: &[&str] = &[
+    "summary",
+    "ks_auto",
+    "ks_exact",
+    "ks_limit_p",
+    "ks_stephens_p",
+    "wasserstein",
+    "cvm_asymp",
+    "own10",
+    "own20",
+    "all",
+];
+const NUMERIC_NOT_OFFERED: &[&str] = &[
+    "ks_asymp",
+    "energy",
+    "cvm_exact",
+    "anderson_midrank",
+    "anderson_right",
+    "epps",
+    "mannwhitney",
+    "welch",
+];
+const CATEGORICAL: &[&str] = &[
+    "chi2_contingency",
+    "cramers_v",
+    "jensenshannon_2",
+    "jensenshannon_e",
+    "tvd",
+    "linf",
+    "hellinger",
+    "psi_half",
+    "psi_null_mean",
+    "psi_null_p",
+    "fisher",
+    "all",
+];
+const CATEGORICAL_NOT_OFFERED: &[&str] = &["g_contingency", "chisquare_scaled", "chi2_yates"];
+
+#[test]
+fn no_value_of_a_case_is_passed_over_unknown() {
+    let files = [
+        ("two_sample_numeric.json", NUMERIC, NUMERIC_NOT_OFFERED),
+        ("two_sample_categorical.json", CATEGORICAL, CATEGORICAL_NOT_OFFERED),
+        ("multiple_testing.json", &["fdr_bh", "fdr_by", "holm", "bonferroni"], &["fdr_tsbh"]),
+    ];
+    for (file, looked_at, not_offered) in files {
+        for case in cases(&golden(file)) {
+            let named = case["expected"].as_object().expect("values by name").keys().map(String::as_str);
+            let is_known = |name: &&str| {
+                looked_at.contains(name) || not_offered.contains(name) || name.starts_with("evidently_")
+            };
+            let unknown: Vec<&str> = named.filter(|name| !is_known(name)).collect();
+            assert!(unknown.is_empty(), "{file}, {}: nothing is known of {unknown:?}", case["id"]);
+        }
+    }
+}
+
+#[test]
+fn the_summary_of_a_sample_agrees_with_numpy() {
+    for (id, expected, pair) in numeric_pairs() {
+        let inputs = golden("inputs.json");
+        for (side, values) in ["ref", "cur"].into_iter().zip(sides(&inputs, &id)) {
+            let stated = &expected["summary"][side];
+            if !stated.is_object() {
+                continue;
+            }
+            let values: Vec<f64> = values.into_iter().filter(|value| value.is_finite()).collect();
+            let mut moments = Moments::default();
+            values.iter().for_each(|value| moments.add(*value));
+            let close = |what: &str, got: f64, relative: f64| {
+                assert_close(&format!("{what} of {id}/{side}"), got, &stated[what], relative);
+            };
+            assert_eq!(Some(moments.n), stated["n"].as_u64(), "{id}");
+            close("min", moments.least, 0.0);
+            close("max", moments.greatest, 0.0);
+            close("mean", moments.mean().expect("values"), 1e-10);
+            let quantiles = [0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99];
+            for (share, stated) in quantiles.into_iter().zip(stated["q"].as_array().expect("quantiles")) {
+                let got = quantile::of(&values, share, Convention::Linear).expect("values");
+                assert_close(&format!("quantile {share} of {id}/{side}"), got, stated, 1e-12);
+            }
+        }
+        assert!(pair.baseline.n() > 0);
+    }
 }
 
 #[test]
@@ -196,6 +286,11 @@ fn categories_agree_with_scipy_on_all_levels() {
         assert_close(&format!("linf of {id}"), l_infinity::of_groups(&groups), &expected["linf"], 1e-10);
         let hellinger = hellinger::of_groups(&groups);
         assert_close(&format!("hellinger of {id}"), hellinger, &expected["hellinger"], 1e-10);
+        if let (Some(fisher), [[a, c], [b, d]]) = (expected.get("fisher"), groups.counts.as_slice()) {
+            let share = |hits: u64, rest: u64| Share::of(hits, hits + rest).expect("rows");
+            let p = if fisher.is_object() { &fisher["pvalue"] } else { fisher };
+            assert_close(&format!("Fisher's p of {id}"), fisher_p(share(*a, *b), share(*c, *d)), p, 1e-9);
+        }
         let table = Contingency::of(&groups);
         match expected["chi2_contingency"]["statistic"].as_f64() {
             Some(_) => {

@@ -85,10 +85,10 @@ fn numbers_come_out_as_the_references_have_them() {
             let (Some(p), Some(known)) = (p.as_f64(), known.as_f64()) else { return false };
             (p - known).abs() <= 1e-9 * known + 1e-14
         };
-        assert!(
-            is_known(p, &expected["ks_exact"]["pvalue"]) || is_known(p, &expected["ks_stephens_p"]),
-            "p of {id}: {p}"
-        );
+        // The reference's own choice is exact up to 10,000 rows, and told by itself only up to 5,000.
+        let known =
+            [&expected["ks_exact"]["pvalue"], &expected["ks_auto"]["pvalue"], &expected["ks_stephens_p"]];
+        assert!(known.into_iter().any(|known| is_known(p, known)), "p of {id}: {p}");
         assert_close(&format!("W1 of {id}"), &found["wasserstein"], &expected["wasserstein"], 1e-12);
         assert_close(&format!("W1/sd of {id}"), &found["wasserstein_sd"], &own["w1_over_wins_sd"], 1e-12);
         assert_close(
@@ -140,6 +140,10 @@ fn categories_come_out_as_the_references_have_them() {
         ];
         for (ours, theirs) in exact {
             assert_close(&format!("{ours} of {id}"), &found[ours], &expected[theirs], 1e-10);
+        }
+        if case["n"] == 0 || case["m"] == 0 {
+            assert!(found["chi2_p"].is_null() && found["psi"].is_null(), "{id}");
+            continue;
         }
         // Rare levels are pooled for χ² only; where there are none, it is scipy's.
         if rare_levels(case) > 1 || !expected["chi2_contingency"]["statistic"].is_number() {

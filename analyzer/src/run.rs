@@ -5,6 +5,7 @@
 
 mod arrivals;
 mod causes;
+mod habits;
 mod heartbeat;
 mod labels;
 mod late;

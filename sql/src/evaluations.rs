@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use clickhouse::Row;
 use clickhouse::query::Query;
 use domain::evaluation::{Evaluation, Monitor, UnknownWord, Verdict};
-use domain::time::{HOUR, Instant, Interval};
+use domain::time::{Instant, Interval};
 use serde::{Deserialize, Serialize};
 
 use crate::error::Error;
@@ -39,23 +39,6 @@ pub struct Judged {
     pub verdict: Verdict,
     pub streak: u32,
     pub since: Instant,
-}
-
-/// The same stretch of time, some whole periods ago.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Before {
-    pub stretch: Interval,
-    pub period_s: u64,
-    pub periods: u32,
-    /// Nothing before this instant is looked at.
-    pub not_before: Instant,
-}
-
-/// Events of an earlier stretch.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Earlier {
-    pub events: u64,
-    pub errors: u64,
 }
 
 #[derive(Row, Serialize)]
@@ -161,13 +144,6 @@ struct JudgedAtRow {
 struct MinuteRow {
     minute: u32,
     received_at: i64,
-}
-
-#[derive(Row, Deserialize)]
-struct BeforeRow {
-    periods_ago: u32,
-    events: i64,
-    errors: i64,
 }
 
 impl JudgedRow {
@@ -314,45 +290,5 @@ impl Store {
             (Instant::from_seconds(i64::from(row.minute)), Instant::from_millis(row.received_at))
         };
         Ok(rows.iter().map(pair).collect())
-    }
-
-    /// The traffic of a stretch, one period ago first; none for stretches that reach behind `not_before`.
-    pub async fn traffic_before(
-        &self,
-        model: &str,
-        environment: &str,
-        before: &Before,
-    ) -> Result<Vec<Earlier>, Error> {
-        let Before { stretch, period_s, periods, not_before } = *before;
-        let period = std::time::Duration::from_secs(period_s.max(1));
-        let reach = stretch.start.since(not_before).as_millis() / period.as_millis().max(1);
-        let count = usize::try_from(reach).unwrap_or(usize::MAX).min(periods as usize);
-        if count == 0 {
-            return Ok(Vec::new());
-        }
-        let is_hourly = [stretch.start, stretch.end].iter().all(|end| end.floor(HOUR) == *end);
-        let text = match is_hourly && period_s.is_multiple_of(HOUR.as_secs()) {
-            true => include_str!("../queries/traffic_before_by_hours.sql"),
-            false => include_str!("../queries/traffic_before_by_minutes.sql"),
-        };
-        let query = self
-            .query(text)
-            .param("model", model)
-            .param("environment", environment)
-            .param("start", stretch.start.seconds())
-            .param("end", stretch.end.seconds())
-            .param("period_s", i64::try_from(period.as_secs()).unwrap_or(i64::MAX))
-            .param("periods", i64::from(periods))
-            .param("not_before", not_before.seconds());
-        let rows: Vec<BeforeRow> = query.fetch_all().await?;
-        let mut earlier = vec![Earlier::default(); count];
-        for row in rows {
-            let place = (row.periods_ago as usize).checked_sub(1).and_then(|place| earlier.get_mut(place));
-            if let Some(place) = place {
-                let whole = |n: i64| u64::try_from(n).unwrap_or(0);
-                *place = Earlier { events: whole(row.events), errors: whole(row.errors) };
-            }
-        }
-        Ok(earlier)
     }
 }

@@ -8,8 +8,8 @@ use domain::time::{Instant, Interval};
 use serde::Deserialize;
 
 use crate::error::Error;
-use crate::evaluations::Before;
 use crate::store::Store;
+use crate::traffic_before::Before;
 
 /// Of a stretch: all events that are known by now, and those that had been received at some instant.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,16 +67,16 @@ impl Store {
         &self,
         model: &str,
         environment: &str,
-        before: &Before,
+        before: Before,
     ) -> Result<Vec<f64>, Error> {
-        let Before { stretch, period_s, periods, not_before } = *before;
+        let Before { stretch, period, periods, not_before, .. } = before;
         let query = self
             .query(include_str!("../queries/gaps_before.sql"))
             .param("model", model)
             .param("environment", environment)
             .param("start", stretch.start.seconds())
             .param("end", stretch.end.seconds())
-            .param("period_s", i64::try_from(period_s).unwrap_or(i64::MAX))
+            .param("period_s", i64::try_from(period.as_secs()).unwrap_or(i64::MAX))
             .param("periods", i64::from(periods))
             .param("not_before", not_before.seconds());
         let mut rows: Vec<GapRow> = query.fetch_all().await?;

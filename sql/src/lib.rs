@@ -40,6 +40,7 @@ pub mod rejected_events;
 pub mod sampled_events;
 pub mod segments;
 pub mod shapes;
+pub mod traffic_before;
 
 pub use config::Config;
 pub use error::Error;

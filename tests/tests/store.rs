@@ -4,6 +4,8 @@
 mod batches;
 #[path = "store/counting.rs"]
 mod counting;
+#[path = "store/earlier.rs"]
+mod earlier;
 #[path = "store/intake.rs"]
 mod intake;
 #[path = "store/migrations.rs"]

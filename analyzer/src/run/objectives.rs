@@ -194,6 +194,6 @@ fn good(objective: &Objective, reference: &Reference) -> Option<Good> {
     Some(Good { signal: objective.signal.clone(), grid: id, last, missing_is_bad })
 }
 
-fn greatest_common_divisor(one: u64, other: u64) -> u64 {
+pub(super) fn greatest_common_divisor(one: u64, other: u64) -> u64 {
     if other == 0 { one.max(1) } else { greatest_common_divisor(other, one % other) }
 }

@@ -9,15 +9,14 @@ use domain::contract::Against;
 use domain::signal::segment;
 use domain::time::{DAY, HOUR, Instant, Interval};
 use sql::counts::{Question, Resolution};
-use sql::evaluations::{Before, Earlier};
 use sql::grids::StoredGrid;
 
 use super::Work;
-use super::watch::{Identity, WatchRun};
+use super::habits::Habits;
+use super::watch::WatchRun;
 use crate::calibrate;
 use crate::counted::Stretch;
 use crate::reference::Reference;
-use crate::traffic;
 
 /// How long grids are taken for granted.
 const GRIDS_HOLD: Duration = Duration::from_secs(300);
@@ -25,8 +24,6 @@ const GRIDS_HOLD: Duration = Duration::from_secs(300);
 const BASELINE_EVERY: Duration = Duration::from_secs(10);
 /// Counts of one bin in one step that are held at a time: some hundred megabytes.
 pub(super) const MOST_CELLS: usize = 4_000_000;
-/// Where there are no earlier days, so many windows just before say what is usual.
-const RECENT_WINDOWS: u32 = 12;
 
 impl WatchRun {
     /// Reads the baseline, the grids and the known-bad stretches where they may have changed.
@@ -188,27 +185,9 @@ impl WatchRun {
         let span = Interval::new(first.start, last.end);
         let objectives = self.read_objectives(work, span).await?;
         let breaches = self.read_breaches(work, span, step_s).await?;
-        Ok(Answers { stretch: Stretch { counts, moments, traffic, breaches, objectives }, references })
-    }
-
-    /// The same stretch in earlier weeks, or else on earlier days, or else the windows just before.
-    pub(super) async fn earlier(&self, work: &Work, stretch: Interval) -> anyhow::Result<Vec<Earlier>> {
-        let Identity { model, environment, .. } = &self.identity;
-        let length = stretch.length().as_secs().max(60);
-        let day = length.div_ceil(DAY.as_secs()) * DAY.as_secs();
-        let not_before = self.watch.from.map_or(self.first_event, |from| from.0.max(self.first_event));
-        let before = |period_s: u64, periods: u32| Before { stretch, period_s, periods, not_before };
-        let days =
-            work.store.traffic_before(model, environment, &before(day, work.config.traffic_days)).await?;
-        let weekly = usize::try_from(7 * DAY.as_secs() / day).unwrap_or(7).max(1);
-        let weeks: Vec<_> = days.iter().skip(weekly - 1).step_by(weekly).copied().collect();
-        if weeks.len() >= traffic::LEAST_STRETCHES {
-            return Ok(weeks);
-        }
-        if days.len() >= traffic::LEAST_STRETCHES {
-            return Ok(days);
-        }
-        Ok(work.store.traffic_before(model, environment, &before(length, RECENT_WINDOWS)).await?)
+        let habits = self.read_habits(work, windows).await?;
+        let stretch = Stretch { counts, moments, traffic, breaches, objectives };
+        Ok(Answers { stretch, references, habits })
     }
 }
 
@@ -218,6 +197,7 @@ pub(super) struct Answers {
     pub(super) stretch: Stretch,
     /// What each window is compared with, by its end.
     pub(super) references: BTreeMap<Instant, Arc<Reference>>,
+    pub(super) habits: Habits,
 }
 
 /// A stretch that a contract states has no time of making.

@@ -1,5 +1,6 @@
 //! One watch of one model: where it is, what it compares with, and how it judges a window.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +12,6 @@ use domain::window::Schedule;
 use sql::evaluations::{ModelSeen, Watched};
 
 use super::Work;
-use super::arrivals::Growths;
 use super::labels::LabelRun;
 use super::late::Lateness;
 use super::past::Past;
@@ -78,7 +78,8 @@ pub(crate) struct WatchRun {
     pub(super) past: Past,
     pub(super) lateness: Lateness,
     pub(super) labels: LabelRun,
-    pub(super) growths: Growths,
+    /// How much traffic had grown, by the hour: the windows of an hour share it.
+    pub(super) growths: BTreeMap<Instant, f64>,
     pub(super) quality: Quality,
     pub(super) slips: Slips,
     /// Whether all closed windows were judged at least once since the start.
@@ -101,7 +102,7 @@ impl WatchRun {
             past: Past::default(),
             lateness: Lateness::default(),
             labels: LabelRun::new(Rules::from(config)),
-            growths: Growths::default(),
+            growths: BTreeMap::new(),
             quality: Quality::default(),
             slips: Slips::default(),
             is_caught_up: false,
@@ -307,7 +308,7 @@ impl WatchRun {
         let counted = stretch.signals(window, |segment, signal| reference.grid_of(segment, signal));
         let mut findings = signals::findings(reference, &self.watch, &counted);
         self.confirm_slips(work, window, &mut findings).await?;
-        let traffic = self.traffic_findings(work, reference, window, stretch).await?;
+        let traffic = self.traffic_findings(work, reference, window, answers).await?;
         let volume = traffic.first().cloned();
         findings.extend(traffic);
         findings.extend(self.quality_findings(work, reference, window, stretch).await?);

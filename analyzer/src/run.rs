@@ -1,4 +1,4 @@
-//! The loop: every model, every watch, every closed window, in order, each stored in one insert.
+//! The loop: every model, every watch, every closed window, in order, none without those before it.
 //!
 //! State is only what `evaluations` says. A window whose insert was not confirmed is judged again, and the later row
 //! replaces the earlier one, so a stop at any point leaves neither gap nor repeat.
@@ -19,6 +19,7 @@ mod replay;
 mod selection;
 mod shards;
 mod slips;
+mod storing;
 mod trend;
 mod watch;
 

@@ -47,6 +47,12 @@ impl Instant {
         self.0.div_euclid(1_000)
     }
 
+    /// The year in UTC; none where the calendar has none for it.
+    pub fn year(self) -> Option<i16> {
+        let timestamp = jiff::Timestamp::from_millisecond(self.0).ok()?;
+        Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).year())
+    }
+
     /// The latest multiple of `step` since the epoch that is not after this instant.
     pub fn floor(self, step: Duration) -> Self {
         let step = millis_of(step).max(1);

@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use domain::contract::Fairness;
-use domain::evaluation::Monitor;
+use domain::evaluation::{Evaluation, Monitor};
 use domain::signal::segment;
 use domain::time::{DAY, Instant, Interval};
 use sql::performance::{Labels, ScoreCell};
 use sql::predicted::ClassRow;
 
 use super::Work;
-use super::watch::{Identity, Round, STANDINGS_REACH, WatchRun};
+use super::storing::{Round, Together};
+use super::watch::{Identity, STANDINGS_REACH, WatchRun};
 use crate::finding::{self, Finding};
 use crate::performance::{
     Chance, ClassEstimator, Estimator, Group, Judging, Kind, Measured, Output, Realised, Sums, Task, Usual,
@@ -238,21 +239,55 @@ impl WatchRun {
         let sums = self.sums(work, &task, span, u32::try_from(self.watch.step_s)?).await?;
         let patience = DAY.saturating_mul(work.config.label_patience_days);
         let parts = self.parts(work, &task, span).await?;
+        let mut stored = self.labels.standings.clone();
+        let mut together = Together::default();
+        let (mut is_waiting, mut failed) = (false, None);
         for window in windows {
             let made = sums.within(&task, *window);
             let is_mature = usual.is_mature(&work.config, &made);
-            if work.is_stopping() || (!is_mature && work.now().since(window.end) < patience) {
-                return Ok(false);
+            is_waiting = work.is_stopping() || (!is_mature && work.now().since(window.end) < patience);
+            if is_waiting {
+                break;
             }
-            let estimates = self.check_estimate(work, &task, *window, &sums, is_mature).await?;
+            if !together.has_room_for(*window) {
+                self.store_outcomes(work, &mut together, &mut stored).await?;
+            }
+            let estimates = match self.check_estimate(work, &task, *window, &sums, is_mature).await {
+                Ok(estimates) => estimates,
+                Err(error) => {
+                    failed = Some(error);
+                    break;
+                }
+            };
             let groups = parts.iter().flat_map(|(dimension, cells)| {
                 let cells = cells.iter().filter(|cell| window.contains(cell.at));
                 std::iter::once(groups(dimension, cells, task.decision))
             });
             let labelled = Labelled { window: *window, made, estimates, groups: groups.collect() };
-            self.judge_performance(work, &task, &usual, labelled).await?;
+            let evaluations = self.judge_performance(work, &task, &usual, labelled);
+            self.labels.standings.take(&evaluations);
+            together.push(*window, evaluations);
         }
-        Ok(true)
+        self.store_outcomes(work, &mut together, &mut stored).await?;
+        failed.map_or(Ok(!is_waiting), Err)
+    }
+
+    /// Stores what was said together; where that fails, subjects stand where they stood when something was `stored` last.
+    async fn store_outcomes(
+        &mut self,
+        work: &mut Work,
+        together: &mut Together,
+        stored: &mut Standings,
+    ) -> anyhow::Result<()> {
+        if let Err(error) = self.store(work, together, Round::Outcomes).await {
+            self.labels.standings = stored.clone();
+            return Err(error);
+        }
+        let last = together.windows.last().map(|(window, _)| window.end);
+        self.labels.judged_until = last.or(self.labels.judged_until);
+        *stored = self.labels.standings.clone();
+        *together = Together::default();
+        Ok(())
     }
 
     /// The predictions of each dimension that the contract wants treated alike; only of yes or no.
@@ -273,15 +308,15 @@ impl WatchRun {
         Ok(parts)
     }
 
-    async fn judge_performance(
-        &mut self,
+    fn judge_performance(
+        &self,
         work: &mut Work,
         task: &Task,
         usual: &Usual,
         labelled: Labelled,
-    ) -> anyhow::Result<()> {
+    ) -> Vec<Evaluation> {
         let Labelled { window, made, estimates, groups } = labelled;
-        let Some(reference) = &self.reference else { return Ok(()) };
+        let Some(reference) = &self.reference else { return Vec::new() };
         let judging = Judging {
             config: &work.config,
             limits: &reference.limits,
@@ -309,10 +344,7 @@ impl WatchRun {
         debug_assert!(
             evaluations.iter().any(|evaluation| evaluation.subject.monitor == Monitor::Performance)
         );
-        self.store(work, window, &evaluations, Round::Outcomes).await?;
-        self.labels.standings.take(&evaluations);
-        self.labels.judged_until = Some(window.end);
-        Ok(())
+        evaluations
     }
 
     /// Holds the estimate of a window to its outcomes, and returns what it was; nothing where it is not trusted.

@@ -8,7 +8,8 @@ use domain::time::{DAY, Instant, Interval, MINUTE};
 use sql::evaluations::Judged;
 
 use super::Work;
-use super::watch::{Round, STANDINGS_REACH, WatchRun};
+use super::storing::{Round, Together};
+use super::watch::{STANDINGS_REACH, WatchRun};
 use crate::standings::{Key, Standings};
 use crate::threshold::{Rules, Standing};
 
@@ -29,9 +30,10 @@ impl Lateness {
         self.checked_at = Some(now);
     }
 
-    pub(super) fn judged(&mut self, window: Interval, evaluations: &[Evaluation]) {
-        if let (Some(judged_at), Some(evaluation)) = (&mut self.judged_at, evaluations.first()) {
-            judged_at.insert(window.end, evaluation.evaluated_at);
+    pub(super) fn judged(&mut self, together: &Together) {
+        if let Some(judged_at) = &mut self.judged_at {
+            let judged = together.windows.iter().filter_map(|(window, at)| Some((window.end, (*at)?)));
+            judged_at.extend(judged);
         }
     }
 }
@@ -134,24 +136,35 @@ impl WatchRun {
             let stored =
                 work.store.evaluations_judged(&self.watched(false), Interval::new(end, batch_end)).await?;
             let answers = self.read(work, &batch).await?;
+            let mut together = Together::default();
             for window in batch {
-                if work.is_stopping() {
-                    return Ok(again);
+                if work.is_stopping() || again.is_same {
+                    break;
+                }
+                if !together.has_room_for(window) {
+                    self.store_again(work, std::mem::take(&mut together)).await?;
                 }
                 let then: Vec<&Judged> =
                     stored.iter().filter(|judged| judged.window_end == window.end).collect();
                 let evaluations = self.judge(work, window, &answers, &keys(&then)).await?;
-                self.store(work, window, &evaluations, Round::Again).await?;
                 self.standings.take(&evaluations);
-                self.lateness.judged(window, &evaluations);
                 again.windows += 1;
-                if window.end >= last && leads_to_the_same(&evaluations, &then) {
-                    return Ok(Again { is_same: true, ..again });
-                }
+                again.is_same = window.end >= last && leads_to_the_same(&evaluations, &then);
+                together.push(window, evaluations);
+            }
+            self.store_again(work, together).await?;
+            if work.is_stopping() || again.is_same {
+                break;
             }
             end = batch_end;
         }
         Ok(again)
+    }
+
+    async fn store_again(&mut self, work: &mut Work, together: Together) -> anyhow::Result<()> {
+        self.store(work, &together, Round::Again).await?;
+        self.lateness.judged(&together);
+        Ok(())
     }
 }
 

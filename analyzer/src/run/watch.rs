@@ -18,6 +18,7 @@ use super::past::Past;
 use super::quality::Quality;
 use super::reading::Answers;
 use super::slips::Slips;
+use super::storing::{Round, Together};
 use crate::config::Config;
 use crate::finding;
 use crate::inhibition;
@@ -49,16 +50,6 @@ impl Identity {
 pub(crate) struct Advance {
     pub(crate) windows: usize,
     pub(crate) is_more: bool,
-}
-
-/// Which time a window is judged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Round {
-    First,
-    /// Its outcomes, which come later.
-    Outcomes,
-    /// For events that came late.
-    Again,
 }
 
 pub(crate) struct WatchRun {
@@ -263,36 +254,47 @@ impl WatchRun {
     /// Reads all windows at once and judges them one after the other.
     async fn judge_windows(&mut self, work: &mut Work, windows: &[Interval]) -> anyhow::Result<usize> {
         let answers = self.read(work, windows).await?;
-        for (done, window) in windows.iter().enumerate() {
-            if work.is_stopping() {
-                return Ok(done);
-            }
-            let evaluations = self.judge(work, *window, &answers, &[]).await?;
-            self.store(work, *window, &evaluations, Round::First).await?;
-            self.standings.take(&evaluations);
-            self.lateness.judged(*window, &evaluations);
-            self.judged_until = Some(window.end);
+        let mut left = windows;
+        while !left.is_empty() && !work.is_stopping() {
+            let judged = self.judge_together(work, left, &answers).await?;
+            left = &left[judged..];
         }
-        Ok(windows.len())
+        Ok(windows.len() - left.len())
     }
 
-    pub(super) async fn store(
-        &self,
+    /// Judges as many windows as are stored together. Returns how many.
+    async fn judge_together(
+        &mut self,
         work: &mut Work,
-        window: Interval,
-        evaluations: &[Evaluation],
-        round: Round,
-    ) -> anyhow::Result<()> {
-        self.record_schema(work, evaluations).await?;
-        let Identity { model, environment, watch } = &self.identity;
-        let round = match round {
-            // Whoever judges a window first has judged it: a second analyzer that says the same changes nothing.
-            Round::First => "first".to_owned(),
-            Round::Outcomes => "outcomes".to_owned(),
-            Round::Again => evaluations.first().map_or(0, |one| one.evaluated_at.millis()).to_string(),
-        };
-        let token = format!("{model}/{environment}/{watch}/{}/{round}", window.end.millis());
-        work.write(evaluations, &token).await
+        windows: &[Interval],
+        answers: &Answers,
+    ) -> anyhow::Result<usize> {
+        let stored = self.standings.clone();
+        let mut together = Together::default();
+        let mut failed = None;
+        for window in windows {
+            if work.is_stopping() || !together.has_room_for(*window) {
+                break;
+            }
+            match self.judge(work, *window, answers, &[]).await {
+                Ok(evaluations) => {
+                    self.standings.take(&evaluations);
+                    together.push(*window, evaluations);
+                }
+                Err(error) => {
+                    // What was said of the windows before it holds.
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        if let Err(error) = self.store(work, &together, Round::First).await {
+            self.standings = stored;
+            return Err(error);
+        }
+        self.lateness.judged(&together);
+        self.judged_until = together.windows.last().map_or(self.judged_until, |(window, _)| Some(window.end));
+        failed.map_or(Ok(together.windows.len()), Err)
     }
 
     /// The verdicts on one window, from where the subjects stand now.
@@ -333,6 +335,7 @@ impl WatchRun {
             // Every window leaves a row, because rows are how far the analyzer came.
             return Ok(self.standings.judge(volume.into_iter().collect(), &context, &[]));
         }
+        self.record_schema(work, &evaluations).await?;
         Ok(evaluations)
     }
 

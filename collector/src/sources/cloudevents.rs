@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 pub(super) use self::door::routes;
-use super::object::Object;
+use super::object::{Object, unquoted};
 
 /// The longest id, source, type or other attribute but `metadata`, in bytes.
 const ATTRIBUTE_BYTES: usize = 1_024;
@@ -92,8 +92,9 @@ pub fn read(
         Mode::Binary => Ok(vec![binary(headers, body).and_then(|event| event.unpacked(most))]),
         Mode::Structured => Ok(vec![structured(&body).and_then(|event| event.bounded(most))]),
         Mode::Batch => {
-            let texts: Vec<&RawValue> = serde_json::from_slice(&body)
-                .map_err(|error| BadEvent::of("", format!("is no JSON array of events: {error}")))?;
+            let texts: Vec<&RawValue> = serde_json::from_slice(&body).map_err(|error| {
+                BadEvent::of("", format!("is no JSON array of events: {}", unquoted(&error)))
+            })?;
             let event = |text: &&RawValue| structured(text.get().as_bytes())?.bounded(most);
             Ok(texts.iter().map(event).collect())
         }
@@ -118,7 +119,7 @@ pub fn binary(headers: &HeaderMap, data: Bytes) -> Result<CloudEvent, BadEvent> 
 /// An event that is a JSON object.
 pub fn structured(text: &[u8]) -> Result<CloudEvent, BadEvent> {
     let object: Object<'_> = serde_json::from_slice(text)
-        .map_err(|error| BadEvent::of("", format!("is no JSON object of an event: {error}")))?;
+        .map_err(|error| BadEvent::of("", format!("is no JSON object of an event: {}", unquoted(&error))))?;
     let mut draft = Draft::default();
     let mut data = None;
     let mut packed = None;

@@ -1,4 +1,5 @@
-//! A JSON object whose values are left as they were written, and in which no name comes twice.
+//! A JSON object whose values are left as they were written, and in which no name comes twice; and what is said of one that
+//! cannot be read.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -56,6 +57,43 @@ impl<'de> Visitor<'de> for ObjectVisitor {
     }
 }
 
+/// What a reader of JSON says, without the values that it quotes: before an event is read nobody knows whether its model
+/// keeps them from being stored.
+pub fn unquoted(error: &serde_json::Error) -> String {
+    /// What begins so holds names at most.
+    const SAFE: [&str; 4] = ["missing field", "duplicate field", "it has more than", "\""];
+    let said = error.to_string();
+    if !error.is_data() || SAFE.iter().any(|begin| said.starts_with(begin)) {
+        return said;
+    }
+    // What was found stands before what was expected.
+    match said.rsplit_once(", expected ") {
+        Some((_, expected)) => format!("expected {expected}"),
+        None => "a value cannot be understood".to_owned(),
+    }
+}
+
 /// Borrowed where the text holds no escapes, which `Cow` alone never is.
 #[derive(serde::Deserialize)]
 struct Key<'a>(#[serde(borrow)] Cow<'a, str>);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_is_said_without_the_value() {
+        let of = |text: &str| unquoted(&serde_json::from_str::<Object<'_>>(text).expect_err("no object"));
+        assert_eq!(of("\"secret, expected nothing\""), "expected an object at line 1 column 26");
+        assert_eq!(of("{\"a\":1,\"a\":2}"), "\"a\" comes twice at line 1 column 10");
+        assert_eq!(of("{\"a\":"), "EOF while parsing a value at line 1 column 5");
+        #[derive(Debug, serde::Deserialize)]
+        struct Own(#[serde(deserialize_with = "refuse")] ());
+        fn refuse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {
+            Err(D::Error::custom(format!("{} is bad", String::deserialize(deserializer)?)))
+        }
+        let own = serde_json::from_str::<Own>("\"secret\"").expect_err("it refuses everything");
+        assert!(own.to_string().contains("secret"));
+        assert_eq!(unquoted(&own), "a value cannot be understood");
+    }
+}

@@ -89,7 +89,70 @@ fn bad_bodies() -> Vec<String> {
         format!("{{\"model\": \"secret\", \"features\": {{\"note\": \"{MARKER}-cut"),
         format!("[{{\"model\": \"secret\", \"features\": {{\"note\": \"{MARKER}-array\"}}}}"),
         format!("{MARKER} is no JSON"),
+        with("id", json!({"in": format!("{MARKER}-in")})),
+        with("tags", json!(format!("{MARKER}-tags"))),
+        with("error", json!([format!("{MARKER}-errors")])),
+        with("attributions", json!({"ssn": format!("{MARKER}-attribution")})),
+        with("model", json!([format!("{MARKER}-model")])),
+        json!([format!("{MARKER}-item")]).to_string(),
+        json!(format!("{MARKER}-body")).to_string(),
     ]
+}
+
+fn attribute(key: &str, value: &str) -> Value {
+    json!({"key": key, "value": {"stringValue": value}})
+}
+
+/// Log records with a secret in each: a prediction, an outcome, and some that are wrong.
+fn telemetry() -> Value {
+    let named = |key: &str| attribute(key, &format!("{MARKER}-{key}"));
+    let prediction = |more: Value| {
+        let amount = json!({"key": "leeway.feature.amount", "value": {"doubleValue": 1.5}});
+        let attributes = [
+            named("leeway.id"),
+            named("leeway.feature.ssn"),
+            named("leeway.feature.note"),
+            named("leeway.prediction.text"),
+            named("leeway.tag.user"),
+            named("leeway.error"),
+            amount,
+            more,
+        ];
+        json!({"attributes": attributes})
+    };
+    let evaluation = [
+        attribute("event.name", "gen_ai.evaluation.result"),
+        named("gen_ai.response.id"),
+        attribute("gen_ai.evaluation.name", "comment"),
+        named("gen_ai.evaluation.score.value"),
+    ];
+    let records = [
+        prediction(named("leeway.feature.street")),
+        json!({"attributes": evaluation}),
+        prediction(named("leeway.latency_ms")),
+        prediction(named("leeway.secret")),
+        prediction(named("leeway.feature_timestamp.ssn")),
+        // What the reader of JSON itself refuses.
+        json!({"attributes": format!("{MARKER}-attributes")}),
+        json!({"timeUnixNano": format!("{MARKER}-time")}),
+        json!({"attributes": [{"key": "leeway.feature.ssn", "value": {"doubleValue": format!("{MARKER}-number")}}]}),
+        json!({"traceId": format!("{MARKER}-trace")}),
+    ];
+    let resource = json!({"attributes": [attribute("leeway.model", "secret")]});
+    json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]})
+}
+
+/// Events of our own in envelopes: one that is right, and some that are wrong, as events or as envelopes.
+fn envelopes() -> Vec<String> {
+    let envelope = |data: Value| json!({"specversion": "1.0", "id": "1", "source": "s", "type": "io.leeway.prediction", "data": data});
+    let mut wrong = secret_event(60);
+    wrong["latency_ms"] = json!(format!("{MARKER}-latency"));
+    let mut nested = envelope(secret_event(61));
+    nested["id"] = json!({"in": format!("{MARKER}-in")});
+    let words = json!(format!("{MARKER}-words"));
+    [envelope(secret_event(62)), envelope(wrong), envelope(words.clone()), nested, words]
+        .map(|body| body.to_string())
+        .into()
 }
 
 /// The files below a folder that hold a text.
@@ -116,8 +179,12 @@ struct Client {
 
 impl Client {
     async fn send(&self, path: &str, body: String) -> (u16, String) {
-        let answer = self.http.post(format!("{}{path}", self.collector)).body(body).send().await;
-        let answer = answer.expect("an answer");
+        self.send_as(path, "application/json", body).await
+    }
+
+    async fn send_as(&self, path: &str, kind: &str, body: String) -> (u16, String) {
+        let request = self.http.post(format!("{}{path}", self.collector)).header("content-type", kind);
+        let answer = request.body(body).send().await.expect("an answer");
         (answer.status().as_u16(), answer.text().await.expect("a text"))
     }
 
@@ -193,6 +260,16 @@ async fn no_byte_of_a_redacted_value_reaches_a_file_a_table_the_log_an_answer_or
             && text(&store, "SELECT count() FROM rejected_events WHERE source = 'payloads'").await == "1"
     })
     .await;
+    let answer = client.send_as("/v1/logs", "application/json", telemetry().to_string()).await;
+    assert_eq!((answer.0, answer.1.contains(MARKER)), (200, false), "{}", answer.1);
+    assert!(answer.1.contains("\"rejectedLogRecords\":\"7\""), "{}", answer.1);
+    for body in envelopes() {
+        let answer = client.send_as("/v1/cloudevents", "application/cloudevents+json", body).await;
+        assert!(matches!(answer.0, 200 | 400) && !answer.1.contains(MARKER), "{answer:?}");
+    }
+    let stored =
+        "SELECT uniqExact(id) FROM predictions WHERE model = 'secret' AND source IN ('otlp', 'cloudevents')";
+    assert_eq!(text(&store, stored).await, "2", "one of each door is right");
     // The control says that the search would find what is there.
     let control = json!({"id": format!("{CONTROL}-id"), "model": "open", "features": {"name": CONTROL}});
     assert_eq!(client.send("/v1/predictions", control.to_string()).await.0, 200);

@@ -8,7 +8,7 @@ use prost::encoding::{DecodeContext, WireType, decode_key, decode_varint, skip_f
 use serde_json::value::RawValue;
 
 use super::Encoding;
-use crate::sources::object::Object;
+use crate::sources::object::{Object, unquoted};
 
 /// The largest record or resource, in bytes. Decoded it takes a multiple of that.
 const RECORD_BYTES: usize = 1 << 20;
@@ -36,7 +36,7 @@ pub fn read(
 ) -> Result<(), Unreadable> {
     match encoding {
         Encoding::Protobuf => protobuf(body, &mut each).map_err(Unreadable::Protobuf),
-        Encoding::Json => json(body, &mut each).map_err(|error| Unreadable::Json(error.to_string())),
+        Encoding::Json => json(body, &mut each).map_err(|error| Unreadable::Json(unquoted(&error))),
     }
 }
 
@@ -122,7 +122,7 @@ fn json_record(record: &RawValue) -> Record {
     if record.get().len() > RECORD_BYTES {
         return Err(format!("has more than {RECORD_BYTES} bytes"));
     }
-    serde_json::from_str(record.get()).map_err(|error| format!("cannot be read: {error}"))
+    serde_json::from_str(record.get()).map_err(|error| format!("cannot be read: {}", unquoted(&error)))
 }
 
 fn list<'a>(object: &Object<'a>, name: &str) -> Result<Vec<&'a RawValue>, serde_json::Error> {

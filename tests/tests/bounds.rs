@@ -21,7 +21,7 @@ struct World {
     process: Process,
     url: String,
     client: reqwest::Client,
-    _folder: Folder,
+    folder: Folder,
 }
 
 impl World {
@@ -34,7 +34,7 @@ impl World {
         let config = configuration(&folder, store.config(), &own, &listen);
         let process = Process::start(&["collector"], &config, &folder.path().join("log"));
         let url = format!("http://{listen}/v1/predictions");
-        let world = Self { own, store, process, url, client: reqwest::Client::new(), _folder: folder };
+        let world = Self { own, store, process, url, client: reqwest::Client::new(), folder };
         eventually("the collector takes events", async || world.send(body(0, 1, 1)).await == Some(200)).await;
         world
     }
@@ -50,6 +50,15 @@ impl World {
         let status = status.expect("the collector runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
         line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1_024
+    }
+
+    /// The batches that lie in the spool, and the bytes of all its files.
+    fn spooled(&self) -> (usize, u64) {
+        let files = std::fs::read_dir(self.folder.path().join("spool")).expect("a spool").flatten();
+        let files: Vec<_> = files.filter(|file| file.path().extension().is_some()).collect();
+        let batches =
+            files.iter().filter(|file| file.path().extension().is_some_and(|ending| ending == "arrow"));
+        (batches.count(), files.iter().map(|file| file.metadata().map_or(0, |metadata| metadata.len())).sum())
     }
 
     /// Stops the engine in its tracks until what this gives is dropped.
@@ -154,12 +163,19 @@ async fn a_store_that_stands_still_makes_senders_wait_and_fills_no_memory() {
     let world = World::start().await;
     // Everything that is needed once is there: threads, grids, the engine's connections.
     let (busy, _) = world.send_until(|n| body(n, 500, 50), |taken, _| taken >= 150).await;
+    let mut most_batches = 0;
     for (what, bodies) in
         [("wide events", (|n| body(n + 1_000_000, 500, 50)) as fn(usize) -> Bytes), ("small events", crumbs)]
     {
         let still = world.stand_still();
         let (stalled, _) = world.send_until(bodies, |_, refused| refused >= 300).await;
+        let (batches, bytes) = world.spooled();
         drop(still);
+        // On the disk lies what is at work, and no more comes to it while the store does not answer.
+        let at_once = collector::config::Batch::default().in_flight;
+        assert!(batches <= at_once, "{what}: {batches} batches in the spool");
+        most_batches = most_batches.max(batches);
+        assert!(bytes < 2 * WAITING as u64, "{what}: {bytes} bytes in the spool");
         let more = stalled.saturating_sub(busy) / MIB;
         assert!(
             stalled < busy + 3 * WAITING,
@@ -169,6 +185,8 @@ async fn a_store_that_stands_still_makes_senders_wait_and_fills_no_memory() {
         assert!(stalled < 300 * MIB, "{what}: {} MiB", stalled / MIB);
         eventually("events are taken again", async || world.send(body(1, 1, 1)).await == Some(200)).await;
     }
+    // Once grids are too old to count by, what comes is not even written down.
+    assert!(most_batches > 0, "nothing was at work when the store stood still");
     let World { store, process, .. } = world;
     assert!(process.terminate().await.success());
     let twice = "SELECT count() FROM (SELECT id FROM predictions WHERE id LIKE '%-%' GROUP BY model, id, received_at HAVING count() > 1)";

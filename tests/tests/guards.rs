@@ -4,8 +4,13 @@
 mod contracts;
 #[path = "guards/duplicates.rs"]
 mod duplicates;
+#[path = "guards/measured.rs"]
+mod measured;
 #[path = "guards/privacy.rs"]
 mod privacy;
+#[path = "collector/process.rs"]
+#[expect(dead_code, reason = "shared with the tests of the collector and of Kafka, which use the rest")]
+mod process;
 #[path = "guards/retries.rs"]
 mod retries;
 #[path = "collector/running.rs"]

@@ -11,6 +11,7 @@ pub struct Settings {
     store: String,
     kafka: Option<Kafka>,
     database: sql::Config,
+    more: String,
 }
 
 struct Kafka {
@@ -38,6 +39,7 @@ impl Settings {
             store: database.url.clone(),
             kafka: None,
             database: database.clone(),
+            more: String::new(),
             folder,
         };
         settings.write();
@@ -53,6 +55,13 @@ impl Settings {
     pub fn with_session_ms(self, session_ms: u64) -> Self {
         let kafka = self.kafka.map(|kafka| Kafka { session_ms, ..kafka });
         let settings = Self { kafka, ..self };
+        settings.write();
+        settings
+    }
+
+    /// With more sections at the end.
+    pub fn with_more(self, more: String) -> Self {
+        let settings = Self { more, ..self };
         settings.write();
         settings
     }
@@ -73,6 +82,7 @@ impl Settings {
                  [collector.kafka.limits]\nsession_ms = {session_ms}\n"
             );
         }
+        text += &self.more;
         std::fs::write(&self.file, text).expect("written");
     }
 

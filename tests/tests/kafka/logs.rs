@@ -2,8 +2,9 @@
 
 use domain::time::Instant;
 use sql::kafka_ranges::{EventPlace, Life, Place, Range};
-use tests::{eventually, text};
+use tests::{Process, eventually, text};
 
+use crate::process::{Settings, metric};
 use crate::world::{World, bodies};
 
 impl World {
@@ -184,4 +185,32 @@ async fn a_topic_that_is_deleted_and_made_again_begins_anew() {
     world.holds_exactly(380).await;
     let lives = world.store.kafka_ranges(&world.place()).await.expect("claims");
     assert_eq!(lives.len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_finished_refused_and_gone_is_measured() {
+    let world = World::new(1).await;
+    let life = world.begun_with(10).await;
+    world.claim(&life, 10, 20).await;
+    let poison = ["{\"model\":", "no JSON"].map(str::to_owned);
+    world.broker.produce(&world.topic, 0, &[&bodies(10..25)[..], &poison].concat()).await;
+    let settings = Settings::of(&world);
+    let measures = async |what: &str, n: f64| {
+        let begins = format!("leeway_collector_kafka_{what}_total{{topic=\"{}\"", world.topic);
+        eventually(&format!("{n} {what}"), async || metric(&settings, &begins).await == Some(n)).await;
+    };
+    let collector = Process::start(&["collector"], settings.file(), &settings.log());
+    world.stored(25).await;
+    measures("finished_ranges", 1.0).await;
+    measures("rejected_messages", 2.0).await;
+    measures("batches", 2.0).await;
+    assert!(collector.terminate().await.success());
+
+    world.broker.produce(&world.topic, 0, &bodies(27..47)).await;
+    world.broker.delete_records(&world.topic, 0, 37).await;
+    let collector = Process::start(&["collector"], settings.file(), &settings.log());
+    world.stored(35).await;
+    measures("lost_messages", 10.0).await;
+    measures("finished_ranges", 0.0).await;
+    assert!(collector.terminate().await.success());
 }

@@ -1,7 +1,8 @@
 //! Collectors that come, go and die while messages stream in: partitions change hands, messages are stored once.
 
-use tests::{eventually, text};
+use tests::{Process, eventually, text};
 
+use crate::process::Settings;
 use crate::world::{Load, World};
 
 #[tokio::test(flavor = "multi_thread")]
@@ -61,5 +62,29 @@ async fn a_partition_that_is_handed_over_at_once_is_finished_by_the_next_owner()
     let sent = load.stop().await;
     world.stored(sent).await;
     collectors.remove(0).stop().await;
+    world.holds_exactly(sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_stay_where_they_are_are_not_given_up_when_another_collector_comes() {
+    let world = World::new(4).await;
+    let load = Load::start(world.broker, &world.topic, 4);
+    let settings = [Settings::of(&world), Settings::of(&world)];
+    let start = |settings: &Settings| Process::start(&["collector"], settings.file(), &settings.log());
+    let one = start(&settings[0]);
+    world.at_least(500).await;
+    let two = start(&settings[1]);
+    eventually("two collectors share the partitions", async || world.claimants().await == 2).await;
+    let log = std::fs::read_to_string(settings[0].log()).expect("a log");
+    let partitions = |what: &str| -> usize {
+        log.lines().filter(|line| line.contains(what)).map(|line| line.matches(&world.topic).count()).sum()
+    };
+    assert_eq!(partitions("the group gives partitions"), 4, "{log}");
+    assert_eq!(partitions("the group takes partitions"), 2, "{log}");
+    let sent = load.stop().await;
+    world.stored(sent).await;
+    for process in [one, two] {
+        assert!(process.terminate().await.success());
+    }
     world.holds_exactly(sent).await;
 }

@@ -2,9 +2,10 @@
 
 use collector::sources::kafka::config::{Kind, Mechanism, Sasl, Security};
 use service::Secret;
-use tests::{Authority, Broker, Doors, KAFKA_PASSWORD, KAFKA_USER, fresh_store};
+use tests::{Authority, Broker, Doors, KAFKA_PASSWORD, KAFKA_USER, Process, eventually, fresh_store, text};
 
 use crate::counted::{holds_exactly, wait_for_stored};
+use crate::process::{Settings, readiness};
 use crate::running::Running;
 use crate::world::{bodies, config};
 
@@ -58,4 +59,29 @@ async fn passwords_and_certificates_open_the_doors_that_they_should() {
         collector.stop().await;
         holds_exactly(&store, 20).await;
     }
+    // And nothing else does; whoever runs the collector is told why.
+    let ca = folder.path().join("ca.pem").display().to_string();
+    let sasl = |password: &str| {
+        format!(
+            "[collector.kafka.security]\ntls = true\nca_file = \"{ca}\"\n[collector.kafka.security.sasl]\n\
+             mechanism = \"SCRAM-SHA-256\"\nuser = \"{KAFKA_USER}\"\npassword = \"{password}\"\n"
+        )
+    };
+    let closed = [
+        (broker.address(), sasl("sesame"), "uthentication"),
+        (broker.address(), "[collector.kafka.security]\ntls = true\n".to_owned(), "certificate"),
+    ];
+    let store = fresh_store().await;
+    for (address, security, reason) in closed {
+        let settings = Settings::at(&address, "plain", store.config()).with_more(security.clone());
+        let collector = Process::start(&["collector"], settings.file(), &settings.log());
+        eventually(&format!("{security} is refused for its {reason}"), async || {
+            let said = readiness(&settings).await;
+            said.contains("a broker of Kafka refuses the connection: ") && said.contains(reason)
+        })
+        .await;
+        assert!(!readiness(&settings).await.contains("sesame"), "a password is told to nobody");
+        assert!(collector.terminate().await.success());
+    }
+    assert_eq!(text(&store, "SELECT count() FROM predictions").await, "0");
 }

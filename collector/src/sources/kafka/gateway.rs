@@ -176,7 +176,7 @@ impl ClientContext for Context {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::info!(%error, "Kafka's client: {reason}");
+        self.0.failed(&error, reason);
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
@@ -38,6 +38,18 @@ impl Brokers {
 
     pub fn are_away(&self) -> bool {
         self.are_away.load(Ordering::Relaxed)
+    }
+
+    /// Hears of an error of the client. Brokers that are there and refuse us are told apart from those that are away.
+    pub fn failed(&self, error: &KafkaError, reason: &str) {
+        tracing::info!(%error, "Kafka's client: {reason}");
+        if matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)
+        ) {
+            self.are_away.store(true, Ordering::Relaxed);
+            self.health.not_ready(self.check, format!("a broker of Kafka refuses the connection: {reason}"));
+        }
     }
 
     pub fn heard(&self, statistics: &Statistics) {
@@ -118,7 +130,7 @@ impl ClientContext for Member {
     }
 
     fn error(&self, error: KafkaError, reason: &str) {
-        tracing::info!(%error, "Kafka's client: {reason}");
+        self.brokers.failed(&error, reason);
     }
 }
 

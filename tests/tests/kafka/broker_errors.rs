@@ -7,6 +7,7 @@ use std::time::Duration;
 use collector::sources::kafka;
 use collector::sources::kafka::config::Kind;
 use collector::sources::kafka::gateway;
+use futures_util::future::join;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::mocking::{MockCluster, MockCoordinator};
@@ -40,7 +41,10 @@ impl Mocked {
     }
 
     async fn consumer(&self) -> Running {
-        let config = config_at(self.cluster.bootstrap_servers(), &[(TOPIC, Kind::Predictions)]);
+        let mut config = config_at(self.cluster.bootstrap_servers(), &[(TOPIC, Kind::Predictions)]);
+        // At each rejoin the mock waits for other members, for a second less than a session; but a member must outlive the
+        // three seconds that it waits at the first one.
+        config.kafka.limits.session_ms = 4_000;
         Running::start_with(&self.store, config, BTreeMap::new()).await
     }
 
@@ -69,6 +73,12 @@ impl Mocked {
             let record = FutureRecord::<(), String>::to(TOPIC).partition(partition).payload(body);
             producer.send(record, Duration::from_secs(10)).await.expect("taken");
         }
+    }
+
+    /// The same events to both of two partitions, but for their numbers.
+    async fn produce_to_both(&self, range: std::ops::Range<usize>) {
+        self.produce(0, &bodies(range.clone())).await;
+        self.produce(1, &bodies(range.start + 10_000..range.end + 10_000)).await;
     }
 
     /// What the group of the collectors has committed.
@@ -206,67 +216,53 @@ async fn fetches_that_fail_lose_and_double_nothing() {
     assert_eq!(text(&mocked.store, "SELECT count() FROM rejected_events").await, "0");
 }
 
+/// Commits that fail with one error until they are let through.
+async fn commits_fail(error: Error) {
+    let mocked = Mocked::new(1, 1).await;
+    mocked.fails_without_end(Api::OffsetCommit, error);
+    mocked.produce(0, &bodies(0..100)).await;
+    let collector = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 100).await;
+    mocked.produce(0, &bodies(100..200)).await;
+    wait_for_stored(&mocked.store, 200).await;
+    assert_eq!(mocked.committed().await, None, "{error:?}");
+    // Whoever comes next finds no commit, and the claims.
+    collector.crash();
+    let collector = mocked.consumer().await;
+    mocked.produce(0, &bodies(200..300)).await;
+    wait_for_stored(&mocked.store, 300).await;
+    assert_eq!(mocked.committed().await, None, "{error:?}");
+    mocked.succeeds(Api::OffsetCommit);
+    mocked.produce(0, &bodies(300..310)).await;
+    wait_for_stored(&mocked.store, 310).await;
+    eventually("all is committed", async || mocked.committed().await == Some(310)).await;
+    collector.stop().await;
+    holds_exactly(&mocked.store, 310).await;
+    assert_eq!(text(&mocked.store, "SELECT count() FROM rejected_events").await, "0");
+}
+
+// What these tests do is mostly waiting for a group's timers, so they do several things at a time.
+
 #[tokio::test(flavor = "multi_thread")]
 async fn commits_that_fail_lose_and_double_nothing() {
-    for error in [
-        Error::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS,
-        Error::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
-    ] {
-        let mocked = Mocked::new(1, 1).await;
-        mocked.fails_without_end(Api::OffsetCommit, error);
-        mocked.produce(0, &bodies(0..100)).await;
-        let collector = mocked.consumer().await;
-        wait_for_stored(&mocked.store, 100).await;
-        mocked.produce(0, &bodies(100..200)).await;
-        wait_for_stored(&mocked.store, 200).await;
-        assert_eq!(mocked.committed().await, None, "{error:?}");
-        // Whoever comes next finds no commit, and the claims.
-        collector.crash();
-        let collector = mocked.consumer().await;
-        mocked.produce(0, &bodies(200..300)).await;
-        wait_for_stored(&mocked.store, 300).await;
-        assert_eq!(mocked.committed().await, None, "{error:?}");
-        mocked.succeeds(Api::OffsetCommit);
-        mocked.produce(0, &bodies(300..310)).await;
-        wait_for_stored(&mocked.store, 310).await;
-        eventually("all is committed", async || mocked.committed().await == Some(310)).await;
-        collector.stop().await;
-        holds_exactly(&mocked.store, 310).await;
-        assert_eq!(text(&mocked.store, "SELECT count() FROM rejected_events").await, "0");
-    }
+    join(
+        commits_fail(Error::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS),
+        commits_fail(Error::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_group_whose_coordinator_is_not_there_or_forgets_its_members_goes_on() {
+async fn a_group_whose_coordinator_is_not_there_or_moves_goes_on() {
     let mocked = Mocked::new(3, 2).await;
     mocked.fails(Api::FindCoordinator, &[Error::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE; 3]);
     mocked.fails(Api::JoinGroup, &[Error::RD_KAFKA_RESP_ERR_COORDINATOR_LOAD_IN_PROGRESS; 2]);
     mocked.fails(Api::OffsetFetch, &[Error::RD_KAFKA_RESP_ERR_NOT_COORDINATOR; 2]);
-    for partition in [0, 1] {
-        let start = partition as usize * 10_000;
-        mocked.produce(partition, &bodies(start..start + 100)).await;
-    }
+    mocked.produce_to_both(0..100).await;
     let collector = mocked.consumer().await;
     wait_for_stored(&mocked.store, 200).await;
     let mut stored = 200;
-    for (api, error) in [
-        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE),
-        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_NOT_COORDINATOR),
-        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS),
-        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID),
-        (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
-        (Api::OffsetCommit, Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID),
-        (Api::OffsetCommit, Error::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
-    ] {
-        mocked.fails(api, &[error]);
-        for partition in [0, 1] {
-            let start = partition as usize * 10_000 + stored;
-            mocked.produce(partition, &bodies(start..start + 50)).await;
-        }
-        stored += 100;
-        wait_for_stored(&mocked.store, stored).await;
-    }
-    // And to another broker, as when its own one is replaced.
+    // To another broker, as when its own one is replaced.
     for broker in [1, 2, 3] {
         mocked.cluster.coordinator(MockCoordinator::Group(TOPIC.to_owned()), broker).expect("moved");
         mocked.produce(0, &bodies(stored..stored + 100)).await;
@@ -275,6 +271,41 @@ async fn a_group_whose_coordinator_is_not_there_or_forgets_its_members_goes_on()
     }
     collector.stop().await;
     holds_exactly(&mocked.store, stored).await;
+}
+
+/// A group that is told something else by its coordinator each time.
+async fn coordinator_says(answers: &[(Api, Error)]) {
+    let mocked = Mocked::new(3, 2).await;
+    mocked.produce_to_both(0..100).await;
+    let collector = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 200).await;
+    let mut sent = 100;
+    for (api, error) in answers {
+        mocked.fails(*api, &[*error]);
+        mocked.produce_to_both(sent..sent + 50).await;
+        sent += 50;
+        wait_for_stored(&mocked.store, 2 * sent).await;
+    }
+    collector.stop().await;
+    holds_exactly(&mocked.store, 2 * sent).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_group_whose_coordinator_forgets_its_members_goes_on() {
+    join(
+        coordinator_says(&[
+            (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE),
+            (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_NOT_COORDINATOR),
+            (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_REBALANCE_IN_PROGRESS),
+            (Api::OffsetCommit, Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID),
+        ]),
+        coordinator_says(&[
+            (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_UNKNOWN_MEMBER_ID),
+            (Api::Heartbeat, Error::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
+            (Api::OffsetCommit, Error::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION),
+        ]),
+    )
+    .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -36,7 +36,8 @@ struct Stray {
 pub(super) struct Looks {
     next: Instant,
     by_model: BTreeMap<String, Instant>,
-    /// Stretches whose minutes agree with the raw events, while their hours are written to.
+    /// Stretches whose minutes agree with the raw events, while their hours are written to. What is noted beside them
+    /// meanwhile does not join them: their minutes would be compared again and again.
     agreeing: Vec<Stray>,
 }
 
@@ -58,9 +59,14 @@ impl Looks {
         self.by_model.insert(model.to_owned(), now.saturating_add(wait));
     }
 
-    fn keep_only(&mut self, strays: &[Stray]) {
-        self.by_model.retain(|model, _| strays.iter().any(|stray| stray.model == *model));
-        self.agreeing.retain(|stray| strays.contains(stray));
+    /// The stretches of all open notes.
+    fn strays(&mut self, notes: Vec<LateStretch>) -> Vec<Stray> {
+        self.by_model.retain(|model, _| notes.iter().any(|note| note.model == *model));
+        self.agreeing.retain(|stray| stray.notes.iter().all(|note| notes.contains(note)));
+        let is_new = |note: &LateStretch| !self.agreeing.iter().any(|stray| stray.notes.contains(note));
+        let mut strays = together(notes.into_iter().filter(is_new).collect());
+        strays.extend(self.agreeing.iter().cloned());
+        strays
     }
 }
 
@@ -72,9 +78,7 @@ impl Maker {
             return Ok(());
         }
         looks.next = now.saturating_add(settle / 8);
-        let strays = together(self.store.late_stretches().await?);
-        looks.keep_only(&strays);
-        for stray in strays {
+        for stray in looks.strays(self.store.late_stretches().await?) {
             let now = self.clock.now();
             if self.is_counts_only(&stray.model) {
                 // There are no raw events to compare it with.
@@ -260,6 +264,27 @@ mod tests {
         let expected =
             [("a", minutes(1, 5), 90, 3), ("a", minutes(9, 10), 60, 1), ("b", minutes(2, 4), 50, 1)];
         assert_eq!(found, expected.map(|(model, interval, at, n)| (model.to_owned(), interval, at, n)));
+    }
+
+    #[test]
+    fn what_is_noted_beside_a_stretch_that_waits_for_its_hours_is_a_stretch_of_its_own() {
+        let note = |start, end, at| LateStretch {
+            model: "a".to_owned(),
+            interval: minutes(start, end),
+            noted_at: Instant::from_seconds(at),
+        };
+        let (first, second, third) = (note(1, 3, 70), note(2, 4, 80), note(3, 5, 90));
+        let mut looks = Looks::default();
+        let intervals =
+            |strays: Vec<Stray>| strays.into_iter().map(|stray| stray.interval).collect::<Vec<_>>();
+        let strays = looks.strays(vec![first.clone(), second.clone()]);
+        assert_eq!(intervals(strays.clone()), [minutes(1, 4)]);
+        looks.agreeing = strays;
+        let all = vec![first.clone(), second, third.clone()];
+        assert_eq!(intervals(looks.strays(all)), [minutes(3, 5), minutes(1, 4)]);
+        // Another collector has settled a part of it: what is left is looked at anew.
+        assert_eq!(intervals(looks.strays(vec![first, third])), [minutes(1, 5)]);
+        assert_eq!(looks.agreeing, []);
     }
 
     #[test]

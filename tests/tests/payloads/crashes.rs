@@ -6,8 +6,13 @@ use std::time::{Duration, Instant};
 use collector::Config;
 use tests::{OwnEngine, eventually, fresh_store, text};
 
-use crate::running::{Running, send};
+use crate::running::{Running, send, soon};
 use crate::sent::{acknowledged, impatient, inputs, kserve, outputs, stored};
+
+/// Grids come while things are killed.
+fn quick() -> Config {
+    Config { grids: soon(), ..Config::default() }
+}
 
 /// A store that nobody answers for.
 fn nobody() -> sql::Store {
@@ -46,7 +51,7 @@ fn journal_bytes(spool: &std::path::Path) -> u64 {
 async fn whatever_is_killed_every_acknowledged_payload_is_stored_once() {
     let own = OwnEngine::start().await;
     let store = own.fresh_store().await;
-    let mut collector = Running::start_with(&store, Config::default(), BTreeMap::new()).await;
+    let mut collector = Running::start_with(&store, quick(), BTreeMap::new()).await;
     let mut taken = Vec::new();
     for round in 0..6 {
         for n in 0..150 {
@@ -61,7 +66,7 @@ async fn whatever_is_killed_every_acknowledged_payload_is_stored_once() {
             }
         }
         let spool = collector.crash();
-        collector = Running::start_on(&store, Config::default(), BTreeMap::new(), spool).await;
+        collector = Running::start_on(&store, quick(), BTreeMap::new(), spool).await;
     }
     eventually("the engine is back", async || store.ping().await.is_ok()).await;
     let expected = taken.len() * 3;
@@ -76,6 +81,9 @@ async fn whatever_is_killed_every_acknowledged_payload_is_stored_once() {
         "SELECT sum(events) FROM traffic_minutes WHERE segment = ''",
         "SELECT sum(n) FROM signal_moments WHERE signal = 'feature.width' AND segment = ''",
         "SELECT sum(n) FROM signal_moment_hours WHERE signal = 'prediction.score' AND segment = ''",
+        // What came before the grids is counted back, and what came late is compared.
+        "SELECT sum(n) FROM signal_minutes WHERE signal = 'feature.width' AND segment = ''",
+        "SELECT sum(n) FROM signal_hours WHERE signal = 'prediction.score' AND segment = ''",
     ] {
         eventually(counted, async || text(&store, counted).await == expected.to_string()).await;
     }

@@ -59,6 +59,19 @@ async fn a_fresh_window_is_compared_with_what_earlier_ones_had_after_the_same_de
 }
 
 #[tokio::test]
+async fn many_more_events_than_usual_are_a_ticket() {
+    let mut world = World::new(contract(ten_minutes())).await;
+    world.send(0, 240, 40, |_| ()).await;
+    world.baseline("first", minutes(0, 60)).await;
+    world.send(240, 250, 400, |_| ()).await;
+    let mut analyzer = world.analyzer();
+    world.pass(&mut analyzer, 250).await;
+    let told = world.said("verdict, severity, sentence", ["traffic", "", ""], 250).await;
+    let expected = "off_course\tticket\t4,000 events came, 10 times more than the usual 400";
+    assert!(told.starts_with(expected), "{told}");
+}
+
+#[tokio::test]
 async fn what_never_came_late_is_low() {
     let mut world = world_with_late_events().await;
     world.send_received(0, 120, 80, Duration::ZERO).await;

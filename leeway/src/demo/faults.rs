@@ -11,20 +11,24 @@ pub enum Fault {
     TemperatureMissing,
     /// The wind sensor of one airport sends km/h where mph are expected.
     WindInKilometres,
+    /// The pressure of all airports is the same for every flight.
+    PressureStandsStill,
 }
 
-/// Where the faults happen.
+/// Where the faults happen that one sensor makes.
 pub const AIRPORT: &str = "JFK";
 
 /// Kilometres in a mile.
 const KILOMETRES: f64 = 1.609_344;
+/// Hectopascals that a feed repeats which has lost its source.
+const STILL: f64 = 1_017.3;
 
 /// Faults in turn: each begins so long after the last one ended, and lasts. The first begins a minute in.
 const PAUSE: Duration = Duration::from_secs(60);
 const LENGTH: Duration = Duration::from_secs(240);
 /// After a fault the model needs healthy windows before its incident resolves.
 const RECOVERY: Duration = Duration::from_secs(360);
-const TURN: [Fault; 2] = [Fault::TemperatureMissing, Fault::WindInKilometres];
+const TURN: [Fault; 3] = [Fault::TemperatureMissing, Fault::WindInKilometres, Fault::PressureStandsStill];
 
 impl Fault {
     /// The fault that is on, `elapsed` after live events began.
@@ -36,17 +40,17 @@ impl Fault {
         on.then(|| TURN[turn % TURN.len()])
     }
 
-    /// Does to a flight what the fault does. Flights from elsewhere are left alone.
+    /// Does to a flight what the fault does. Where one sensor fails, flights from elsewhere are left alone.
     pub fn apply(self, flight: &mut Flight) {
-        if flight.origin() != AIRPORT {
-            return;
-        }
+        let is_here = flight.origin() == AIRPORT;
         match self {
-            Self::TemperatureMissing => flight.set_number("temp", None),
-            Self::WindInKilometres => {
+            Self::TemperatureMissing if is_here => flight.set_number("temp", None),
+            Self::WindInKilometres if is_here => {
                 let slipped = flight.number("wind_speed").map(|mph| mph * KILOMETRES);
                 flight.set_number("wind_speed", slipped);
             }
+            Self::PressureStandsStill => flight.set_number("pressure", Some(STILL)),
+            Self::TemperatureMissing | Self::WindInKilometres => {}
         }
     }
 
@@ -55,6 +59,7 @@ impl Fault {
         match self {
             Self::TemperatureMissing => format!("the temperature of {AIRPORT} goes missing"),
             Self::WindInKilometres => format!("the wind at {AIRPORT} comes in km/h instead of mph"),
+            Self::PressureStandsStill => "the pressure stands still at every airport".to_owned(),
         }
     }
 }
@@ -82,10 +87,12 @@ mod tests {
         assert_eq!(at(299), Some(Fault::TemperatureMissing));
         assert_eq!(at(300), None);
         assert_eq!(at(660 + 60), Some(Fault::WindInKilometres));
+        assert_eq!(at(2 * 660 + 60), Some(Fault::PressureStandsStill));
+        assert_eq!(at(3 * 660 + 60), Some(Fault::TemperatureMissing));
     }
 
     #[test]
-    fn only_flights_from_the_airport_are_touched() {
+    fn only_flights_from_the_airport_are_touched_by_its_sensors() {
         let (mut here, mut elsewhere) = (flight(AIRPORT), flight("LGA"));
         for one in [&mut here, &mut elsewhere] {
             Fault::TemperatureMissing.apply(one);
@@ -94,5 +101,7 @@ mod tests {
         assert_eq!(here.number("temp"), None);
         assert_eq!(here.number("wind_speed"), Some(16.09344));
         assert_eq!(elsewhere, flight("LGA"));
+        Fault::PressureStandsStill.apply(&mut elsewhere);
+        assert_eq!(elsewhere.number("pressure"), Some(STILL));
     }
 }

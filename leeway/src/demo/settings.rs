@@ -113,6 +113,9 @@ secret = "{secret}"
 
 #[cfg(test)]
 mod tests {
+    use domain::evaluation::Monitor;
+
+    use super::super::flights::{CATEGORIES, NUMBERS};
     use super::*;
 
     fn state() -> State {
@@ -127,6 +130,19 @@ mod tests {
         let watches = &config.models[MODEL].watches;
         assert_eq!(watches.iter().filter(|watch| watch.history).count(), 2);
         assert!(watches.iter().all(|watch| watch.until.is_some() == watch.history));
+    }
+
+    #[test]
+    fn the_contract_names_every_feature_and_live_flights_are_looked_at_for_every_fault() {
+        let addresses = Addresses::from_port(4840, ([127, 0, 0, 1], 2525).into());
+        let config = config(Path::new("d"), &addresses, &state(), state().end_at).expect("in order");
+        let contract = &config.models[MODEL];
+        let unnamed: Vec<&&str> =
+            NUMBERS.iter().chain(&CATEGORIES).filter(|name| !contract.signals.contains_key(**name)).collect();
+        assert!(unnamed.is_empty(), "each flight would break the contract for {unnamed:?}");
+        let live = contract.watches.iter().find(|watch| watch.name == "live").expect("a live watch");
+        let shown = [Monitor::Missing, Monitor::Drift, Monitor::Range, Monitor::Stuck, Monitor::Contract];
+        assert!(shown.into_iter().all(|monitor| live.looks_at(monitor)));
     }
 
     #[test]

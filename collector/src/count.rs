@@ -6,7 +6,7 @@
 
 mod cells;
 mod column;
-mod search;
+pub mod search;
 
 use std::sync::Arc;
 

@@ -1,5 +1,6 @@
 //! How fast events come from NDJSON over HTTP into the store, as a ratio to ClickHouse's own inserts into the same table:
-//! `JSONEachRow` of the same events, and `ArrowStream` of batches that lie ready. All on this machine, in turns.
+//! `JSONEachRow` of the same events, and `ArrowStream` of batches that lie ready. All on this machine, in turns. The threads of
+//! the collector and of its senders carry their names, so that a profile can tell them apart (`docs/benchmarks/profile.sh`).
 //!
 //! ```text
 //! cargo build --release -p tests --bin leeway-under-test --example insert_ratios --no-default-features --features collector
@@ -113,6 +114,7 @@ struct Running {
     url: String,
     context: Context,
     task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    runtime: tokio::runtime::Runtime,
     _spool: tempfile::TempDir,
 }
 
@@ -132,14 +134,19 @@ impl Running {
         let config =
             Config { listen: listen.clone(), spool_dir: spool.path().to_owned(), grids, ..Config::default() };
         let context = Context::quiet(Clock::System, [].into());
-        let run = collector::run(config, context.clone(), store.clone(), axum::Router::new());
+        let runtime = threads("collector")?;
+        // Connections of its own: those of another runtime are at work in its threads.
+        let store = Store::connect(store.config())?;
+        let run = collector::run(config, context.clone(), store, axum::Router::new());
         let url = format!("http://{listen}/v1/predictions");
-        Ok(Self { url, context, task: tokio::spawn(run), _spool: spool })
+        Ok(Self { url, context, task: runtime.spawn(run), runtime, _spool: spool })
     }
 
     async fn stop(self) -> anyhow::Result<()> {
         self.context.stopper.cancel();
-        self.task.await?
+        let outcome = self.task.await?;
+        self.runtime.shutdown_background();
+        outcome
     }
 }
 
@@ -215,8 +222,16 @@ async fn clear(store: &Store) {
         .await;
 }
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+/// A runtime as large as the machine, by the name of those who work in it.
+fn threads(name: &str) -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread().thread_name(name).enable_all().build()
+}
+
+fn main() -> anyhow::Result<()> {
+    threads("senders")?.block_on(compare())
+}
+
+async fn compare() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let seconds: u64 = arguments.next().map_or(Ok(4), |text| text.parse())?;
     let rounds: usize = arguments.next().map_or(Ok(2), |text| text.parse())?;

@@ -33,6 +33,6 @@ pub use harness::{
 };
 pub use kafka::{Broker, Doors, KAFKA_PASSWORD, KAFKA_USER, broker};
 pub use mail::{Mail, MailServer, PASSWORD, Speech, USER};
-pub use process::{Process, free_port};
+pub use process::{Memory, Process, free_port};
 pub use receiver::{Answer, Received, Receiver};
 pub use waiting::{PATIENCE, eventually, eventually_some, fault_time};

@@ -50,6 +50,17 @@ impl Process {
         self.child.id().unwrap_or_else(|| panic!("`leeway {}` had ended by itself", self.name))
     }
 
+    /// The memory that it holds.
+    pub fn memory(&self) -> Memory {
+        Memory::of(self.pid())
+    }
+
+    /// Has [`Memory::peak`] begin anew.
+    pub fn forget_peak(&self) {
+        let path = format!("/proc/{}/clear_refs", self.pid());
+        std::fs::write(path, "5").expect("the peak of a process of our own can be forgotten");
+    }
+
     /// Ends it without a chance to say goodbye.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("it can be killed");
@@ -60,6 +71,28 @@ impl Process {
         let pid = self.pid().to_string();
         let sent = std::process::Command::new("kill").args([format!("-{signal}"), pid]).status();
         assert!(sent.is_ok_and(|status| status.success()), "the signal reaches `leeway {}`", self.name);
+    }
+}
+
+/// What a process holds of the machine's memory, in bytes.
+#[derive(Clone, Copy, Debug)]
+pub struct Memory {
+    pub resident: u64,
+    /// The most that was ever resident.
+    pub peak: u64,
+}
+
+impl Memory {
+    /// # Panics
+    /// Where there is no such process.
+    pub fn of(pid: u32) -> Self {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs");
+        let bytes = |field: &str| {
+            let line =
+                status.lines().find_map(|line| line.strip_prefix(field)).expect("a field of a process");
+            line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1_024
+        };
+        Self { resident: bytes("VmRSS:"), peak: bytes("VmHWM:") }
     }
 }
 

@@ -46,10 +46,7 @@ impl World {
     }
 
     fn resident(&self) -> usize {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.process.pid()));
-        let status = status.expect("the collector runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("its resident memory");
-        line.trim().trim_end_matches(" kB").parse::<usize>().expect("a number") * 1_024
+        self.process.memory().resident as usize
     }
 
     /// The batches that lie in the spool, and the bytes of all its files.

@@ -62,6 +62,33 @@ mod tests {
 
     use super::*;
 
+    /// The bins that the search gives, and those that the grid says.
+    fn both(edges: Edges, numbers: &[f64]) -> (Vec<u16>, Vec<u16>) {
+        let search = Search::of(&edges);
+        let grid = Grid::new("m", "x", Instant::EPOCH, Bins::Numbers(edges));
+        let mut bins = Vec::new();
+        search.place(numbers, &mut bins);
+        (bins, numbers.iter().map(|number| grid.bin_of_number(*number).0).collect())
+    }
+
+    #[test]
+    fn edges_zeros_and_what_is_not_finite_have_the_bins_that_the_grid_says_at_every_place() {
+        for count in [0, 1, 2, 3, 7, 8, 9, 19, 49, 127, 128, 199, Edges::MOST] {
+            // Zero is an edge of half of them.
+            let edges: Vec<f64> = (0..count).map(|edge| (edge as f64 - (count / 2) as f64) / 4.0).collect();
+            let on_edges = edges.iter().flat_map(|edge| [*edge, edge.next_down(), edge.next_up()]);
+            let not_finite = [f64::NAN, -f64::NAN, f64::INFINITY, f64::NEG_INFINITY];
+            let others = [0.0, -0.0, f64::MIN, f64::MAX, f64::MIN_POSITIVE, -f64::MIN_POSITIVE];
+            let all: Vec<f64> = on_edges.chain(not_finite).chain(others).collect();
+            let edges = Edges::try_from(edges).expect("ascending");
+            // Each among those that are searched side by side, and among the rest.
+            for skipped in 0..ABREAST {
+                let (found, expected) = both(edges.clone(), &all[skipped..]);
+                assert_eq!(found, expected, "{count} edges, without the first {skipped} numbers");
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn every_number_has_the_bin_that_its_grid_says(
@@ -69,14 +96,10 @@ mod tests {
             others in prop::collection::vec(prop::num::f64::ANY, 0..40)
         ) {
             let edges = Edges::of_sample(sample.clone());
-            let search = Search::of(&edges);
             let on_edges = edges.as_slice().to_vec();
             let numbers: Vec<f64> = sample.into_iter().chain(others).chain(on_edges).collect();
-            let grid = Grid::new("m", "x", Instant::EPOCH, Bins::Numbers(edges));
-            let mut bins = Vec::new();
-            search.place(&numbers, &mut bins);
-            let expected: Vec<u16> = numbers.iter().map(|number| grid.bin_of_number(*number).0).collect();
-            prop_assert_eq!(bins, expected);
+            let (found, expected) = both(edges, &numbers);
+            prop_assert_eq!(found, expected);
         }
     }
 }

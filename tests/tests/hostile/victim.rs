@@ -85,24 +85,15 @@ impl Victim {
 
     /// The most memory that the process has held since the last look, in bytes.
     pub fn peak(&self) -> u64 {
-        self.memory("VmHWM:")
+        self.process.memory().peak
     }
 
     pub fn forget_peak(&self) {
-        let path = format!("/proc/{}/clear_refs", self.process.pid());
-        std::fs::write(path, "5").expect("the peak of a process of our own can be forgotten");
+        self.process.forget_peak();
     }
 
     pub fn resident(&self) -> u64 {
-        self.memory("VmRSS:")
-    }
-
-    fn memory(&self, field: &str) -> u64 {
-        let status =
-            std::fs::read_to_string(format!("/proc/{}/status", self.process.pid())).expect("a process");
-        let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field");
-        let kib = line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number");
-        kib * 1_024
+        self.process.memory().resident
     }
 
     /// Asserts that an honest sender is served.

@@ -11,6 +11,7 @@ mod fields;
 mod names;
 pub(crate) mod nonfinite;
 pub mod raw;
+mod row;
 mod scalar;
 mod section;
 mod split;

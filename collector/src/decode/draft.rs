@@ -9,6 +9,7 @@ use domain::time::Instant;
 
 use super::array::Array;
 use super::names::{Names, Spare};
+use super::row::Row;
 use super::section::Section;
 use super::{Problem, nonfinite};
 use crate::event::{Kind, Name};
@@ -34,8 +35,8 @@ pub struct Draft<'n> {
     pub trace_id: String,
     /// Which sections came with a value.
     pub sections: Vec<Section>,
-    numbers: Vec<(Name, f64)>,
-    categories: Vec<(Name, Name)>,
+    numbers: Row<f64>,
+    categories: Row<Name>,
     vectors: Vec<(Name, Vec<f32>)>,
     lists: Vec<(Name, Vec<String>)>,
     tags: Vec<(Name, String)>,
@@ -58,8 +59,8 @@ impl<'n> Draft<'n> {
             error: String::new(),
             trace_id: String::new(),
             sections,
-            numbers,
-            categories,
+            numbers: Row::over(numbers),
+            categories: Row::over(categories),
             vectors: Vec::new(),
             lists: Vec::new(),
             tags: Vec::new(),
@@ -108,14 +109,22 @@ impl<'n> Draft<'n> {
         }
     }
 
+    /// Whether the present path names a value; notes where it does not.
+    fn is_named(&mut self, section: Section) -> bool {
+        let is_named = self.names.path.len() > section.prefix().len();
+        if !is_named {
+            self.problem_here(section, "has an empty name; every value needs one");
+        }
+        is_named
+    }
+
     /// The signal at the present path.
     fn signal(&mut self, section: Section) -> Option<Name> {
-        if self.names.path.len() == section.prefix().len() {
-            self.problem_here(section, "has an empty name; every value needs one");
+        if !self.is_named(section) {
             return None;
         }
         match self.names.signal() {
-            Ok(name) => Some(name),
+            Ok(name) => Some(name.clone()),
             Err(bad) => {
                 self.problem_here(section, bad.error());
                 None
@@ -129,11 +138,11 @@ impl<'n> Draft<'n> {
             Section::FeatureTimestamps => {
                 self.problem_here(section, "must be RFC 3339 text such as 2026-11-20T18:00:00Z");
             }
-            _ => {
-                if let Some(name) = self.signal(section) {
-                    self.numbers.push((name, value));
-                }
-            }
+            _ if self.is_named(section) => match self.names.signal() {
+                Ok(name) => self.numbers.put(name, value),
+                Err(bad) => self.problem_here(section, bad.error()),
+            },
+            _ => {}
         }
     }
 
@@ -164,7 +173,7 @@ impl<'n> Draft<'n> {
         }
         if let Some(name) = self.signal(section) {
             let value = self.names.category(value);
-            self.categories.push((name, value));
+            self.categories.put(&name, value);
         }
     }
 
@@ -251,7 +260,7 @@ impl<'n> Draft<'n> {
         self.names.path.clear();
         self.names.path.push_str(LATENCY);
         if let Ok(name) = self.names.signal() {
-            self.numbers.push((name, value));
+            self.numbers.put(name, value);
         }
     }
 

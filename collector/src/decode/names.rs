@@ -23,11 +23,13 @@ pub struct Names {
     kept: HashSet<Name>,
     /// The signals of the events before, each once, in the order in which they came.
     order: Vec<Name>,
+    /// The latest signal that was not where it was looked for.
+    astray: Name,
     /// Where the next signal of this event is looked for.
     next: usize,
     /// Whether a signal of this event was not where it was looked for; only then can one have come twice.
     irregular: bool,
-    /// The memory of the event before, empty, for the next one.
+    /// The memory of the event before, for the next one.
     pub(super) spare: Spare,
     /// From what ids are made up, with how many events were begun since; random where nothing is stated.
     made_up_from: Option<(String, usize)>,
@@ -35,7 +37,8 @@ pub struct Names {
     pub(super) path: String,
 }
 
-/// Memory that every event needs, and none keeps.
+/// Memory that every event needs, and none keeps. Numbers and categories of the event before stand in it still: the next one
+/// is written over them ([`super::row::Row`]).
 #[derive(Debug, Default)]
 pub(super) struct Spare {
     pub sections: Vec<Section>,
@@ -76,9 +79,7 @@ impl Names {
 
     /// Takes back the memory of an event that is not needed any more.
     pub(super) fn reuse(&mut self, event: Prediction) {
-        let Prediction { mut numbers, mut categories, .. } = event;
-        numbers.clear();
-        categories.clear();
+        let Prediction { numbers, categories, .. } = event;
         self.spare.numbers = numbers;
         self.spare.categories = categories;
     }
@@ -104,14 +105,21 @@ impl Names {
     }
 
     /// The signal whose name is the present path.
-    pub fn signal(&mut self) -> Result<Name, BadName> {
-        let ahead = self.order.iter().enumerate().skip(self.next).take(AHEAD);
-        for (place, known) in ahead {
-            if known.as_str() == self.path {
+    pub fn signal(&mut self) -> Result<&Name, BadName> {
+        let mut ahead = self.order.iter().enumerate().skip(self.next).take(AHEAD);
+        let found = ahead.find(|(_, known)| known.as_str() == self.path).map(|(place, _)| place);
+        match found {
+            Some(place) => {
                 self.next = place + 1;
-                return Ok(known.clone());
+                #[expect(clippy::indexing_slicing, reason = "it was found there")]
+                Ok(&self.order[place])
             }
+            None => self.signal_astray(),
         }
+    }
+
+    /// The same where it is not among the next in order.
+    fn signal_astray(&mut self) -> Result<&Name, BadName> {
         self.irregular = true;
         let path = std::mem::take(&mut self.path);
         let name = self.name(&path);
@@ -121,7 +129,8 @@ impl Names {
             self.order.insert(self.next.min(self.order.len()), name.clone());
             self.next += 1;
         }
-        Ok(name)
+        self.astray = name;
+        Ok(&self.astray)
     }
 
     /// A name, shared where it is known.
@@ -166,7 +175,7 @@ mod tests {
         let find = |path: &&str| {
             names.path.clear();
             names.path.push_str(path);
-            names.signal().expect("a good name")
+            names.signal().expect("a good name").clone()
         };
         paths.iter().map(find).collect()
     }

@@ -18,7 +18,7 @@ impl Draft<'_> {
         }
         let ages = std::mem::take(&mut self.ages);
         let age = |at: Instant| timestamp.millis().saturating_sub(at.millis()) as f64 / 1_000.0;
-        self.numbers.extend(ages.into_iter().map(|(name, at)| (name, age(at))));
+        ages.into_iter().for_each(|(name, at)| self.numbers.put(&name, age(at)));
         self.find_twins();
         self.sections.clear();
         self.names.spare.sections = std::mem::take(&mut self.sections);
@@ -36,8 +36,8 @@ impl Draft<'_> {
                 environment,
                 timestamp,
                 received_at: rules.received_at,
-                numbers: self.numbers,
-                categories: self.categories,
+                numbers: std::mem::take(self.numbers.entries()),
+                categories: std::mem::take(self.categories.entries()),
                 vectors: self.vectors,
                 lists: self.lists,
                 tags: self.tags,
@@ -63,8 +63,8 @@ impl Draft<'_> {
         let carried = Carried {
             environment,
             id: self.id.get_or_insert_with(|| self.names.made_up_id()),
-            numbers: &mut self.numbers,
-            categories: &mut self.categories,
+            numbers: self.numbers.entries(),
+            categories: self.categories.entries(),
             vectors: &mut self.vectors,
             lists: &mut self.lists,
             tags: &mut self.tags,
@@ -97,21 +97,22 @@ impl Draft<'_> {
         if self.id.is_none() {
             self.problem("id", "is missing; send the id of the prediction that this is the truth about");
         }
-        if self.numbers.is_empty() && self.categories.is_empty() {
+        if self.numbers.entries().is_empty() && self.categories.entries().is_empty() {
             self.problem("outcome", "is missing or empty; send what came of the prediction");
         }
         self.find_twins();
         let model_name = self.model_name();
         match (self.problem, self.id, self.model) {
             (None, Some(mut id), Some(model)) => {
-                rules.guards.outcome(&model, &mut id, &mut self.numbers, &mut self.categories);
+                let (numbers, categories) = (self.numbers.entries(), self.categories.entries());
+                rules.guards.outcome(&model, &mut id, numbers, categories);
                 Ok(Outcome {
                     id,
                     model,
                     timestamp,
                     received_at: rules.received_at,
-                    numbers: self.numbers,
-                    categories: self.categories,
+                    numbers: std::mem::take(numbers),
+                    categories: std::mem::take(categories),
                     source: rules.source.clone(),
                 })
             }
@@ -151,8 +152,8 @@ impl Draft<'_> {
         if !self.names.is_irregular() {
             return;
         }
-        let numbers = self.numbers.iter().map(|(name, _)| name);
-        let categories = self.categories.iter().map(|(name, _)| name);
+        let numbers = self.numbers.entries().iter().map(|(name, _)| name);
+        let categories = self.categories.entries().iter().map(|(name, _)| name);
         let vectors = self.vectors.iter().map(|(name, _)| name);
         let lists = self.lists.iter().map(|(name, _)| name);
         let mut all: Vec<&Name> = numbers.chain(categories).chain(vectors).chain(lists).collect();

@@ -16,7 +16,7 @@ use domain::time::Instant;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
 
-use self::ways::{Eytzinger, Linear, LinearAcross, Masked, Partition, Way};
+use self::ways::{Eytzinger, Halving, Linear, LinearAcross, Partition, Way};
 
 const VALUES: usize = 5_000;
 /// The last is a duration's grid: 5 % wide from a twentieth of a millisecond to a day.
@@ -56,10 +56,9 @@ fn ways(edges: &Edges) -> Vec<(&'static str, Box<dyn Way>)> {
     vec![
         ("as counting does", Box::new(Search::of(edges))),
         ("partition_point", Box::new(Partition::of(edges))),
-        ("branch-free, one by one", Box::new(Masked::<1>::of(edges))),
-        ("branch-free, 4 abreast", Box::new(Masked::<4>::of(edges))),
-        ("branch-free, 8 abreast", Box::new(Masked::<8>::of(edges))),
-        ("branch-free, 16 abreast", Box::new(Masked::<16>::of(edges))),
+        ("halving, one by one", Box::new(Halving::<1>::of(edges))),
+        ("halving, 8 abreast", Box::new(Halving::<8>::of(edges))),
+        ("halving, 16 abreast", Box::new(Halving::<16>::of(edges))),
         ("Eytzinger, one by one", Box::new(Eytzinger::<1>::of(edges))),
         ("Eytzinger, 8 abreast", Box::new(Eytzinger::<8>::of(edges))),
         ("Eytzinger, 16 abreast", Box::new(Eytzinger::<16>::of(edges))),

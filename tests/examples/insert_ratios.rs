@@ -1,6 +1,6 @@
 //! How fast events come from NDJSON over HTTP into the store, as a ratio to ClickHouse's own inserts into the same table:
 //! `JSONEachRow` of the same events, and `ArrowStream` of batches that lie ready. All on this machine, in turns. The threads of
-//! the collector and of its senders carry their names, so that a profile can tell them apart (`docs/benchmarks/profile.sh`).
+//! the collector and of its senders carry their names, so that a profile can tell them apart (`docs/benchmarks/profile.py`).
 //!
 //! ```text
 //! cargo build --release -p tests --bin leeway-under-test --example insert_ratios --no-default-features --features collector

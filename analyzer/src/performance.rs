@@ -423,10 +423,18 @@ mod tests {
             absolute: 4.0,
             squares: 4.0,
             fourths: 4.0,
+            relative: 0.5,
+            relative_squares: 0.07,
+            zeros: 0,
+            outcomes: 40.0,
+            outcome_squares: 440.0,
         };
         let realised = Realised::of_errors([&sums].into_iter());
         let values: Vec<(&str, f64)> = realised.metrics.iter().map(|one| (one.metric, one.value)).collect();
-        assert_eq!(values, [("mae", 1.0), ("rmse", 1.0), ("bias", 0.0)]);
+        // The outcomes' variance is 110 − 100, of which the errors' mean square is a tenth.
+        assert_eq!(values, [("mae", 1.0), ("rmse", 1.0), ("bias", 0.0), ("r2", 0.9), ("mape", 0.125)]);
+        let with_zero = ErrorSums { zeros: 1, ..sums };
+        assert_eq!(Realised::of_errors([&with_zero].into_iter()).metric("mape"), None, "a share of nothing");
         assert_eq!(realised.labels().map(Share::value), Some(0.8));
     }
 }

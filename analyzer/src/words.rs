@@ -94,6 +94,8 @@ pub fn metric(name: &str) -> &str {
         "brier" => "Brier score",
         "mae" => "mean absolute error",
         "rmse" => "root mean squared error",
+        "r2" => "R²",
+        "mape" => "mean relative error",
         "ndcg" => "NDCG",
         "hit_rate" => "hit rate",
         "f1_macro" => "macro F1",

@@ -219,7 +219,8 @@ pub fn statistic(name: &str) -> String {
         "ks" => "KS".to_owned(),
         "wasserstein" | "wasserstein_sd" => "Wasserstein".to_owned(),
         "auc" => "AUC".to_owned(),
-        "mae" | "rmse" | "ndcg" | "mse" => name.to_uppercase(),
+        "r2" => "R²".to_owned(),
+        "mae" | "rmse" | "mape" | "ndcg" | "mse" => name.to_uppercase(),
         other => other.replace('_', " "),
     }
 }

@@ -2,13 +2,17 @@
 SELECT
     at, version, toUInt64(count()) AS predictions, toUInt64(countIf(isFinite(error))) AS labelled,
     sumIf(error, isFinite(error)) AS total, sumIf(abs(error), isFinite(error)) AS absolute,
-    sumIf(pow(error, 2), isFinite(error)) AS squares, sumIf(pow(error, 4), isFinite(error)) AS fourths
+    sumIf(pow(error, 2), isFinite(error)) AS squares, sumIf(pow(error, 4), isFinite(error)) AS fourths,
+    sumIf(abs(error / came), isFinite(error) AND came != 0) AS relative,
+    sumIf(pow(error / came, 2), isFinite(error) AND came != 0) AS relative_squares,
+    toUInt64(countIf(isFinite(error) AND came = 0)) AS zeros,
+    sumIf(came, isFinite(error)) AS outcomes, sumIf(pow(came, 2), isFinite(error)) AS outcome_squares
 FROM
 (
     SELECT
         toInt64({start:Int64} + intDiv(toInt64(toUnixTimestamp(toDateTime(p.at, 'UTC'))) - {start:Int64}, {step_s:UInt32}) * {step_s:UInt32}) AS at,
         p.version AS version,
-        if(mapContains(o.numbers, {outcome:String}), p.number - o.numbers[{outcome:String}], nan) AS error
+        if(mapContains(o.numbers, {outcome:String}), o.numbers[{outcome:String}], nan) AS came, p.number - came AS error
     FROM
     (
         SELECT

@@ -66,6 +66,14 @@ pub struct ErrorSums {
     pub absolute: f64,
     pub squares: f64,
     pub fourths: f64,
+    /// Of the size of the error over that of the outcome, and of its square, where the outcome is not zero.
+    pub relative: f64,
+    pub relative_squares: f64,
+    /// Outcomes of zero.
+    pub zeros: u64,
+    /// Of the outcomes and of their squares.
+    pub outcomes: f64,
+    pub outcome_squares: f64,
 }
 
 /// One metric over the predictions of one hour.
@@ -113,6 +121,11 @@ struct SumsRow {
     absolute: f64,
     squares: f64,
     fourths: f64,
+    relative: f64,
+    relative_squares: f64,
+    zeros: u64,
+    outcomes: f64,
+    outcome_squares: f64,
 }
 
 #[derive(Row, Serialize)]
@@ -213,6 +226,11 @@ impl Store {
             absolute: row.absolute,
             squares: row.squares,
             fourths: row.fourths,
+            relative: row.relative,
+            relative_squares: row.relative_squares,
+            zeros: row.zeros,
+            outcomes: row.outcomes,
+            outcome_squares: row.outcome_squares,
         };
         Ok(rows.into_iter().map(sums).collect())
     }

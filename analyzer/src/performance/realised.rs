@@ -11,6 +11,7 @@ use crate::stats::classes::{EachClass, Pair};
 use crate::stats::lists::{self, ShownTimes};
 use crate::stats::proportion::Share;
 use crate::stats::ranking::{Classes, Estimate, auc};
+use crate::stats::residuals::Residuals;
 use crate::stats::scores::Scores;
 
 /// Bins of equal width over which calibration is looked at.
@@ -146,27 +147,36 @@ impl Realised {
         Self { predictions, labelled, metrics: metrics.collect() }
     }
 
-    /// The same for differences of numbers.
+    /// The same for differences of numbers. The mean relative error is left out where an outcome is zero.
     pub fn of_errors<'a>(sums: impl Iterator<Item = &'a ErrorSums>) -> Self {
-        let mut predictions = 0;
-        let (mut labelled, mut absolute, mut squares, mut fourths, mut total) = (0_u64, 0.0, 0.0, 0.0, 0.0);
+        let (mut all, mut predictions, mut labelled, mut zeros) = (Residuals::default(), 0, 0, 0);
         for one in sums {
             predictions += one.predictions;
             labelled += one.labelled;
-            absolute += one.absolute;
-            squares += one.squares;
-            fourths += one.fourths;
-            total += one.total;
+            zeros += one.zeros;
+            all += Residuals {
+                n: one.labelled as f64,
+                total: one.total,
+                absolute: one.absolute,
+                squares: one.squares,
+                fourths: one.fourths,
+                relative: one.relative,
+                relative_squares: one.relative_squares,
+                outcomes: one.outcomes,
+                outcome_squares: one.outcome_squares,
+            };
         }
-        let mae = mean("mae", absolute, squares, labelled);
-        // The standard error of a root by the delta method: se(√m) = se(m) / 2√m.
-        let rmse = mean("mse", squares, fourths, labelled).map(|mse| {
-            let value = mse.value.sqrt();
-            let error = if value > 0.0 { mse.error / (2.0 * value) } else { 0.0 };
-            Measured { metric: "rmse", value, error }
-        });
-        let bias = mean("bias", total, squares, labelled);
-        Self { predictions, labelled, metrics: mae.into_iter().chain(rmse).chain(bias).collect() }
+        let found = [
+            ("mae", all.mae()),
+            ("rmse", all.rmse()),
+            ("bias", all.bias()),
+            ("r2", all.r2()),
+            ("mape", all.mape().filter(|_| zeros == 0)),
+        ];
+        let measured = |(metric, estimate): (&'static str, Option<Estimate>)| {
+            estimate.map(|Estimate { value, error }| Measured { metric, value, error })
+        };
+        Self { predictions, labelled, metrics: found.into_iter().filter_map(measured).collect() }
     }
 
     /// The same for one of several classes. Means over classes are said only where every pair is known by name.

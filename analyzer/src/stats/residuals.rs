@@ -11,8 +11,9 @@ pub struct Residuals {
     pub absolute: f64,
     pub squares: f64,
     pub fourths: f64,
-    /// Of `|p − y|/|y|`.
+    /// Of `|p − y|/|y|`, and of its square.
     pub relative: f64,
+    pub relative_squares: f64,
     /// Of y and of its square.
     pub outcomes: f64,
     pub outcome_squares: f64,
@@ -25,14 +26,18 @@ impl Residuals {
         let mut all = Self::default();
         for [predicted, outcome] in pairs {
             let off = predicted - outcome;
-            all.n += 1.0;
-            all.total += off;
-            all.absolute += off.abs();
-            all.squares += off * off;
-            all.fourths += off.powi(4);
-            all.relative += off.abs() / outcome.abs().max(f64::EPSILON);
-            all.outcomes += outcome;
-            all.outcome_squares += outcome * outcome;
+            let relative = off.abs() / outcome.abs().max(f64::EPSILON);
+            all += Self {
+                n: 1.0,
+                total: off,
+                absolute: off.abs(),
+                squares: off * off,
+                fourths: off.powi(4),
+                relative,
+                relative_squares: relative * relative,
+                outcomes: outcome,
+                outcome_squares: outcome * outcome,
+            };
         }
         all
     }
@@ -61,14 +66,30 @@ impl Residuals {
     }
 
     /// The mean of the error's share of the outcome; of outcomes near zero it says nothing.
-    pub fn mape(&self) -> Option<f64> {
-        (self.n > 0.0).then(|| self.relative / self.n)
+    pub fn mape(&self) -> Option<Estimate> {
+        self.mean(self.relative, self.relative_squares)
     }
 
-    /// `1 − Σ(p−y)²/Σ(y−ȳ)²`: what part of the outcomes' variance is explained. `None` where outcomes do not vary.
-    pub fn r2(&self) -> Option<f64> {
-        let spread = self.outcome_squares - self.outcomes * self.outcomes / self.n;
-        (self.n > 0.0 && spread > 0.0).then(|| 1.0 - self.squares / spread)
+    /// `1 − Σ(p−y)²/Σ(y−ȳ)²`: what part of the outcomes' variance is explained. `None` where outcomes do not vary. Its
+    /// standard error is that of the mean squared error over the variance of the outcomes, as if that were known.
+    pub fn r2(&self) -> Option<Estimate> {
+        let variance = (self.outcome_squares - self.outcomes * self.outcomes / self.n) / self.n;
+        let unexplained = self.mean(self.squares, self.fourths).filter(|_| variance > 0.0)?;
+        Some(Estimate { value: 1.0 - unexplained.value / variance, error: unexplained.error / variance })
+    }
+}
+
+impl std::ops::AddAssign for Residuals {
+    fn add_assign(&mut self, other: Self) {
+        self.n += other.n;
+        self.total += other.total;
+        self.absolute += other.absolute;
+        self.squares += other.squares;
+        self.fourths += other.fourths;
+        self.relative += other.relative;
+        self.relative_squares += other.relative_squares;
+        self.outcomes += other.outcomes;
+        self.outcome_squares += other.outcome_squares;
     }
 }
 

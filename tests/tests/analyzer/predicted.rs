@@ -1,7 +1,8 @@
-//! How predictions that are no single score are judged once outcomes come: classes, ranked lists, and groups of people.
+//! How predictions that are no single score are judged once outcomes come: numbers, classes, ranked lists, and groups of
+//! people.
 
 use domain::contract::{Contract, Fairness, Ranking};
-use domain::grid::{Bins, Grid, Levels};
+use domain::grid::{Bins, Edges, Grid, Levels};
 use domain::time::Instant;
 use rand::RngExt;
 
@@ -9,6 +10,59 @@ use crate::world::{Came, Flight, MODEL, World, at, contract, minutes, ten_minute
 
 const CLASSES: [&str; 3] = ["early", "late", "on_time"];
 const DECISION: &str = "prediction.decision";
+
+const DELAY: &str = "prediction.delay";
+
+/// Predicts a number that varies as the temperature does.
+fn forecast(flight: &mut Flight) {
+    flight.numbers.push((DELAY, 100.0 + flight.temp.unwrap_or(55.0)));
+}
+
+/// What comes is off by as much as `most`, to either side alike.
+async fn delays_come(world: &mut World, from: i64, to: i64, most: f64) {
+    world
+        .outcomes_by(minutes(from, to), at(to + 5), "numbers['prediction.delay']", |told, random| {
+            let told: f64 = told.parse().expect("a number");
+            let came = told + most * (2.0 * random.random::<f64>() - 1.0);
+            Came { numbers: vec![("outcome.delay".to_owned(), came)], ..Came::default() }
+        })
+        .await;
+}
+
+#[tokio::test]
+async fn numbers_are_measured_by_the_hour_and_are_a_page_when_they_are_farther_off() {
+    let contract = Contract { prediction: "delay".to_owned(), ..contract(ten_minutes()) };
+    let mut world = World::new(contract).await;
+    let edges = Edges::of_sample((0..5_000).map(|n| 120.0 + f64::from(n) / 70.0).collect());
+    world.count(Grid::new(MODEL, DELAY, Instant::EPOCH, Bins::Numbers(edges))).await;
+    world.send(0, 160, 120, forecast).await;
+    delays_come(&mut world, 0, 120, 6.0).await;
+    world.baseline("first", minutes(0, 60)).await;
+    let mut analyzer = world.analyzer();
+    world.pass(&mut analyzer, 125).await;
+    delays_come(&mut world, 120, 160, 12.0).await;
+    world.pass(&mut analyzer, 170).await;
+    let hours = "SELECT metric, round(value, 2) AS value, standard_error > 0 AND standard_error < 0.1, predictions, labelled \
+                 FROM performance_hours FINAL WHERE hour = (SELECT min(hour) FROM performance_hours) ORDER BY metric";
+    let hours = tests::text(&world.store, hours).await;
+    let mut found = Vec::new();
+    for line in hours.lines() {
+        let parts: Vec<&str> = line.split('\t').collect();
+        assert_eq!(parts[2..], ["1", "7200", "7200"], "{hours}");
+        found.push((parts[0], parts[1].parse::<f64>().expect("a number")));
+    }
+    // Uniform over ±6: mean size 3, mean square 12; the outcomes' variance is 144 and that.
+    let expected = [("bias", 0.0), ("mae", 3.0), ("mape", 0.02), ("r2", 0.92), ("rmse", 3.46)];
+    for ((metric, value), (name, expected)) in found.iter().zip(expected) {
+        assert!(*metric == name && (value - expected).abs() < 0.15, "{hours}");
+    }
+    assert_eq!(found.len(), expected.len(), "{hours}");
+    let subject = ["performance", DELAY, ""];
+    assert_eq!(world.said("verdict, statistic", subject, 120).await.trim(), "on_course\tmae_rise");
+    let told = world.said("verdict, severity, sentence", subject, 150).await;
+    assert!(told.starts_with("off_course\tpage\tmean absolute error is "), "{told}");
+    assert!(told.contains(", usually "), "{told}");
+}
 
 /// Predicts one of three classes with a chance between 0.5 and 0.9.
 fn classify(flight: &mut Flight) {

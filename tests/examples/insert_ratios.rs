@@ -7,8 +7,7 @@
 //! target/release/examples/insert_ratios [seconds a turn] [rounds] [features …]
 //! ```
 
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use bytes::Bytes;
 use collector::Config;
@@ -20,7 +19,8 @@ use domain::time::Clock;
 use service::Context;
 use sql::Store;
 use tests::bodies::{Bodies, NUMBER};
-use tests::{OwnEngine, client, eventually, free_port, text};
+use tests::own_inserts::{clear, insert, rate};
+use tests::{OwnEngine, eventually, free_port, text};
 
 /// Events in a request, and in an insert of ClickHouse's own.
 const A_BODY: usize = 2_000;
@@ -73,40 +73,6 @@ async fn ready(store: &Store, lines: &str) -> anyhow::Result<Ready> {
     insert(store, &columns, "ArrowStream", arrow.clone()).await?;
     let json = store.ask(&format!("SELECT {columns} FROM predictions"), "JSONEachRow").await?;
     Ok(Ready { json, arrow, columns })
-}
-
-async fn insert(store: &Store, columns: &str, format: &str, data: Bytes) -> anyhow::Result<()> {
-    let statement = format!("INSERT INTO predictions ({columns}) FORMAT {format}");
-    let settings = [
-        ("async_insert", "0"),
-        ("max_insert_block_size", "10000000"),
-        ("min_insert_block_size_rows", "10000000"),
-        ("min_insert_block_size_bytes", "10000000000"),
-    ];
-    let mut insert = client(store).insert_formatted_with(statement);
-    for (name, value) in settings {
-        insert = insert.with_setting(name, value);
-    }
-    insert.send(data).await?;
-    Ok(insert.end().await?)
-}
-
-/// Events a second of so many workers, each doing `work`, which stores so many events, again and again.
-async fn rate<F: Future<Output = usize>>(seconds: u64, workers: usize, work: impl Fn(usize) -> F) -> f64 {
-    let stored = AtomicU64::new(0);
-    let began = Instant::now();
-    let workers = (0..workers).map(|worker| {
-        let (work, stored) = (&work, &stored);
-        async move {
-            let mut n = worker;
-            while began.elapsed() < Duration::from_secs(seconds) {
-                stored.fetch_add(work(n).await as u64, Ordering::Relaxed);
-                n += 1;
-            }
-        }
-    });
-    futures_util::future::join_all(workers).await;
-    stored.load(Ordering::Relaxed) as f64 / began.elapsed().as_secs_f64()
 }
 
 /// A collector on the store, and where it listens.
@@ -213,13 +179,6 @@ async fn measure(features: usize, seconds: u64, rounds: usize) -> anyhow::Result
         }
     }
     Ok(best)
-}
-
-/// Empties the events' table and waits until nothing is left to merge.
-async fn clear(store: &Store) {
-    text(store, "TRUNCATE TABLE predictions").await;
-    eventually("merges have ended", async || text(store, "SELECT count() FROM system.merges").await == "0")
-        .await;
 }
 
 /// A runtime as large as the machine, by the name of those who work in it.

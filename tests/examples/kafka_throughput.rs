@@ -1,5 +1,6 @@
 //! Events per second from Kafka to stored and counted, 50 features an event, everything on this machine: the broker, the
-//! collector and the embedded engine. The log is filled first, then the collector is started and timed.
+//! collector and the embedded engine. The log is filled first, then the collector is started and timed; then ClickHouse's own
+//! `JSONEachRow` inserts of the same events into the same table, as two at once.
 //!
 //! ```text
 //! cargo build --release -p tests --bin leeway-under-test --example kafka_throughput
@@ -16,6 +17,7 @@ use rdkafka::producer::{FutureProducer, FutureRecord};
 use service::Context;
 use sql::Store;
 use tests::bodies::NUMBER;
+use tests::own_inserts::{clear, insert, rate};
 use tests::{Broker, Doors, OwnEngine, eventually, free_port, text};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -161,5 +163,26 @@ async fn main() -> anyhow::Result<()> {
         "different sums of counts over signals, and the sum (all events are {all}): {}",
         text(&store, sums).await
     );
+    let own = own_inserts_a_second(&store).await?;
+    println!(
+        "JSONEachRow inserts of the same events: {own:.0} a second; ratio {:.2}",
+        events as f64 / took.as_secs_f64() / own
+    );
     Ok(())
+}
+
+/// Of events that are stored, in blocks of 50,000.
+async fn own_inserts_a_second(store: &Store) -> anyhow::Result<f64> {
+    const AN_INSERT: usize = 50_000;
+    let filled = "SELECT arrayStringConcat(groupArray(name), ', ') FROM system.columns WHERE database = currentDatabase() \
+                  AND table = 'predictions' AND default_kind = ''";
+    let columns = &text(store, filled).await;
+    let some = format!("SELECT {columns} FROM predictions LIMIT {AN_INSERT}");
+    let events = store.ask(&some, "JSONEachRow").await?;
+    clear(store).await;
+    let work = |_| async {
+        insert(store, columns, "JSONEachRow", events.clone()).await.expect("stored");
+        AN_INSERT
+    };
+    Ok(rate(10, 2, work).await)
 }

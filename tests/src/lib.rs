@@ -21,6 +21,7 @@ mod folder;
 mod harness;
 mod kafka;
 mod mail;
+pub mod own_inserts;
 mod process;
 mod receiver;
 mod waiting;

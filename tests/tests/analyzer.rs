@@ -232,6 +232,28 @@ async fn a_history_is_judged_by_the_same_code_once_its_baseline_is_there() {
 }
 
 #[tokio::test]
+async fn the_last_window_of_a_history_is_judged_after_the_outcomes_of_those_before_it() {
+    let watch = domain::contract::Watch {
+        history: true,
+        until: Some(domain::contract::Rfc3339(at(120))),
+        ..ten_minutes()
+    };
+    let mut world = World::new(contract(watch)).await;
+    world.send(0, 130, 120, |_| ()).await;
+    world.outcomes(minutes(0, 130), at(135), 1.0, |score| score).await;
+    world.baseline("first", minutes(0, 60)).await;
+    world.pass(&mut world.analyzer(), 140).await;
+    // What stands in the last window of a watch is over for whoever tells people, so nothing may be told of earlier ones then.
+    let order = format!(
+        "SELECT uniqExactIf(window_end, monitor = 'performance'), maxIf(evaluated_at, monitor = 'performance' AND window_end < last) \
+         < minIf(evaluated_at, monitor = 'drift' AND window_end = last) FROM \
+         (SELECT monitor, window_end, evaluated_at, fromUnixTimestamp64Milli({}) AS last FROM evaluations FINAL)",
+        at(120).millis()
+    );
+    assert_eq!(tests::text(&world.store, &order).await, "6\t1");
+}
+
+#[tokio::test]
 async fn a_model_whose_outcomes_get_worse_is_a_page_once_they_have_come() {
     let mut world = healthy_world().await;
     world.send(120, 160, 120, |_| ()).await;

@@ -205,6 +205,7 @@ impl WatchRun {
         let is_more = windows.len() > most;
         windows.truncate(most);
         let is_more = self.keep_of_one_past(work, &mut windows) || is_more;
+        let is_more = self.keep_last_alone(work, &mut windows).await? || is_more;
         let judged = self.judge_windows(work, &windows).await?;
         self.is_caught_up |= !is_more;
         let again = self.review(work).await?;
@@ -217,6 +218,29 @@ impl WatchRun {
             );
         }
         Ok(Advance { windows: judged + again + followed, is_more: is_more || is_more_labelled })
+    }
+
+    /// With the last window of a history all that stands in it is over. So it is judged alone, after the outcomes of those
+    /// before it, or what they say would come as news of incidents that are over. Whether it was left.
+    async fn keep_last_alone(
+        &mut self,
+        work: &mut Work,
+        windows: &mut Vec<Interval>,
+    ) -> anyhow::Result<bool> {
+        let until = self.watch.until.map(|until| until.0.floor(self.schedule.step));
+        let holds_last = self.is_history() && windows.last().map(|window| window.end) == until;
+        if !holds_last || until.is_none() {
+            return Ok(false);
+        }
+        if windows.len() > 1 {
+            windows.pop();
+            return Ok(true);
+        }
+        self.labels.ask_again(false);
+        while self.follow_outcomes(work).await?.1 {}
+        // Its own come last, and need not wait either.
+        self.labels.ask_again(false);
+        Ok(false)
     }
 
     /// Where an earlier process stopped, or where the first window begins.

@@ -100,11 +100,7 @@ pub fn realised_chances<'a>(
         ("calibration_error", calibration.map(|found| exactly(found.expected))),
         ("calibration_error_by_chance", calibration.map(|found| exactly(found.by_chance))),
     ];
-    let known = all.into_iter().filter_map(|(metric, estimate)| {
-        let Estimate { value, error } = estimate?;
-        Some(Measured { metric, value, error })
-    });
-    (labelled.len() as u64, known.collect())
+    (labelled.len() as u64, Measured::known(all).collect())
 }
 
 impl ClassEstimator {
@@ -125,11 +121,7 @@ impl ClassEstimator {
             ("auc_estimated", estimated.auc()),
             ("f1_macro_estimated", estimated.f1_macro()),
         ];
-        let known = all.into_iter().filter_map(|(metric, estimate)| {
-            let Estimate { value, error } = estimate?;
-            Some(Measured { metric, value, error })
-        });
-        known.collect()
+        Measured::known(all).collect()
     }
 
     /// Remembers how right the estimated accuracy was of a window whose outcomes have come.

@@ -96,11 +96,8 @@ impl Estimator {
             .map(|cell| Unlabelled { score: cell.mean_score, rows: cell.predictions as f64 })
             .collect();
         let Some(estimated) = Estimated::of(&rows, &self.meaning) else { return Vec::new() };
-        let one = |metric: &Metric| {
-            let Estimate { value, error } = estimated.metric(metric.of)?;
-            Some(Measured { metric: metric.estimated, value, error })
-        };
-        METRICS.iter().filter_map(one).collect()
+        let all = METRICS.iter().map(|metric| (metric.estimated, estimated.metric(metric.of)));
+        Measured::known(all).collect()
     }
 
     /// Remembers how right the estimate was of a window whose outcomes have come; windows that overlap one that was

@@ -63,11 +63,7 @@ impl Group {
             ("selection_rate", self.decided.selection_rate()),
             ("false_positive_rate", self.decided.false_positive_rate()),
         ];
-        let rates = rates.into_iter().filter_map(|(metric, rate)| {
-            let Estimate { value, error } = rate?;
-            Some(Measured { metric, value, error })
-        });
-        self.realised.metrics.iter().copied().chain(rates).collect()
+        self.realised.metrics.iter().copied().chain(Measured::known(rates)).collect()
     }
 }
 

@@ -101,11 +101,7 @@ pub fn shown(items: &[Shown], lists: u64, ranking: Ranking) -> Vec<Measured> {
         ("diversity", lists::personalisation(&times, lists)),
         ("exposure_inequality", Some(inequality)),
     ];
-    let known = all.into_iter().filter_map(|(metric, estimate)| {
-        let Estimate { value, error } = estimate?;
-        Some(Measured { metric, value, error })
-    });
-    known.collect()
+    Measured::known(all).collect()
 }
 
 /// A metric with its standard error.
@@ -114,6 +110,19 @@ pub struct Measured {
     pub metric: &'static str,
     pub value: f64,
     pub error: f64,
+}
+
+impl Measured {
+    pub(super) fn new(metric: &'static str, Estimate { value, error }: Estimate) -> Self {
+        Self { metric, value, error }
+    }
+
+    /// Those of some metrics that can be said.
+    pub(super) fn known(
+        all: impl IntoIterator<Item = (&'static str, Option<Estimate>)>,
+    ) -> impl Iterator<Item = Self> {
+        all.into_iter().filter_map(|(metric, estimate)| Some(Self::new(metric, estimate?)))
+    }
 }
 
 /// What a stretch of time says about the predictions made in it.
@@ -139,7 +148,7 @@ impl Realised {
             .sum();
         let squares: f64 = cells.iter().map(|cell| cell.squares).sum();
         let fourths: f64 = cells.iter().map(|cell| cell.fourths).sum();
-        let auc = auc(classes).map(|Estimate { value, error }| Measured { metric: "auc", value, error });
+        let auc = auc(classes).map(|auc| Measured::new("auc", auc));
         let more = labelled_scores(cells.iter().copied()).map(|scores| of_labelled(&scores, decision));
         let brier = mean("brier", squares, fourths, labelled);
         let accuracy = mean("accuracy", right as f64, right as f64, labelled);
@@ -173,10 +182,7 @@ impl Realised {
             ("r2", all.r2()),
             ("mape", all.mape().filter(|_| zeros == 0)),
         ];
-        let measured = |(metric, estimate): (&'static str, Option<Estimate>)| {
-            estimate.map(|Estimate { value, error }| Measured { metric, value, error })
-        };
-        Self { predictions, labelled, metrics: found.into_iter().filter_map(measured).collect() }
+        Self { predictions, labelled, metrics: Measured::known(found).collect() }
     }
 
     /// The same for one of several classes. Means over classes are said only where every pair is known by name.
@@ -204,11 +210,8 @@ impl Realised {
             ]
         });
         let accuracy = mean("accuracy", right as f64, right as f64, labelled);
-        let metrics = accuracy.into_iter().chain(over_classes.filter_map(|(metric, estimate)| {
-            let Estimate { value, error } = estimate?;
-            Some(Measured { metric, value, error })
-        }));
-        Self { predictions, labelled, metrics: metrics.collect() }
+        let metrics = accuracy.into_iter().chain(Measured::known(over_classes)).collect();
+        Self { predictions, labelled, metrics }
     }
 
     /// The same for ranked lists: how soon they show what was wanted.
@@ -218,8 +221,7 @@ impl Realised {
         let known: Vec<&ListCell> = cells.iter().copied().filter(|cell| cell.is_labelled).collect();
         let measure = |metric: &'static str, of: &dyn Fn(&[f64]) -> f64| {
             let values = known.iter().map(|cell| (of(&cell.relevances), cell.lists));
-            let Estimate { value, error } = lists::mean_of(values)?;
-            Some(Measured { metric, value, error })
+            lists::mean_of(values).map(|mean| Measured::new(metric, mean))
         };
         let at_places = |relevances: &[f64]| relevances.len().min(places);
         let metrics = [
@@ -265,11 +267,7 @@ fn of_labelled(scores: &Scores, decision: Decision) -> Vec<Measured> {
         ("calibration_slope", scores.slope()),
         ("value", decision.worth.and_then(|worth| decided.value(worth))),
     ];
-    let measured = all.into_iter().filter_map(|(metric, estimate)| {
-        let Estimate { value, error } = estimate?;
-        Some(Measured { metric, value, error })
-    });
-    measured.collect()
+    Measured::known(all).collect()
 }
 
 /// A mean of n values with its standard error, of their sum and sum of squares.

@@ -36,7 +36,7 @@ impl WatchRun {
         let usual = Usual::of(&events_of(&earlier));
         let grown = usual
             .filter(|_| self.watch.looks_at(Monitor::Traffic))
-            .map(|usual| usual.times(habits.growth(window)));
+            .map(|usual| usual.times(self.growth(window)));
         let mut findings = vec![self.volume(work, reference, window, events, (usual, grown)).await?];
         findings.extend(self.silence(work, reference, window, stretch, usual).await?);
         if stretch.objectives.iter().all(|(objective, _)| objective.monitor != Monitor::Errors) {

@@ -1,6 +1,5 @@
 //! The traffic that is usual of some windows that follow each other: two questions for all of them.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use domain::evaluation::Monitor;
@@ -24,8 +23,6 @@ pub(super) struct Habits {
     days: Option<TrafficBefore>,
     /// The windows just before, where there are too few days.
     recent: Option<TrafficBefore>,
-    /// How much traffic had grown, by the hour in which a window begins.
-    growths: BTreeMap<Instant, f64>,
 }
 
 impl Habits {
@@ -41,11 +38,6 @@ impl Habits {
             return days;
         }
         self.recent.as_ref().map(|recent| recent.of(stretch)).unwrap_or_default()
-    }
-
-    /// How much more the day before a window brought than the same weekday usually does.
-    pub(super) fn growth(&self, window: Interval) -> f64 {
-        self.growths.get(&window.start.floor(HOUR)).copied().unwrap_or(1.0)
     }
 }
 
@@ -64,11 +56,15 @@ impl WatchRun {
             let step = greatest_common_divisor(self.watch.step_s, days.period.as_secs());
             (days.stretch.end, days.step) = (last.end, Duration::from_secs(step));
         }
-        let habits = self.habits_of(work, days, first.length()).await?;
         if self.watch.looks_at(Monitor::Traffic) {
             self.read_growths(work, windows).await?;
         }
-        Ok(Habits { growths: self.growths.clone(), ..habits })
+        self.habits_of(work, days, first.length()).await
+    }
+
+    /// How much more the day before a window that was read brought than the same weekday usually does.
+    pub(super) fn growth(&self, window: Interval) -> f64 {
+        self.growths.get(&window.start.floor(HOUR)).copied().unwrap_or(1.0)
     }
 
     /// A stretch of whole minutes, at the same time of earlier days.
@@ -102,7 +98,8 @@ impl WatchRun {
     /// Keeps what was read of the hours of `windows`; the windows of an hour share it.
     async fn read_growths(&mut self, work: &Work, windows: &[Interval]) -> anyhow::Result<()> {
         let Identity { model, environment, .. } = &self.identity;
-        let hours: Vec<Instant> = windows.iter().map(|window| window.start.floor(HOUR)).collect();
+        let mut hours: Vec<Instant> = windows.iter().map(|window| window.start.floor(HOUR)).collect();
+        hours.dedup();
         self.growths.retain(|hour, _| hours.contains(hour));
         let length = self.schedule.length.max(DAY);
         let new = hours.iter().filter(|hour| !self.growths.contains_key(*hour));

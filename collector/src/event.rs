@@ -141,6 +141,9 @@ pub struct Outcome {
     pub received_at: Instant,
     pub numbers: Vec<(Name, f64)>,
     pub categories: Vec<(Name, Name)>,
+    /// The lists whose items stand among the numbers, each as a name of its own behind the list's: what is said of a list
+    /// holds for them. Not a column.
+    pub lists: Vec<Name>,
     pub source: Name,
 }
 

@@ -174,16 +174,17 @@ impl Guards {
         }
     }
 
-    /// Redacts an outcome.
+    /// Redacts an outcome. `lists` are those whose items stand among the numbers as names.
     pub fn outcome(
         &self,
         model: &str,
         id: &mut String,
         numbers: &mut Vec<(Name, f64)>,
         categories: &mut Vec<(Name, Name)>,
+        lists: &[Name],
     ) {
         if let Some(redaction) = &self.of_model(model).redaction {
-            redaction.redact_outcome(id, numbers, categories);
+            redaction.redact_outcome(id, numbers, categories, lists);
         }
     }
 
@@ -210,6 +211,11 @@ impl Guards {
     pub fn told(&self, model: &str, reason: String) -> String {
         if self.keeps_payload(model) { reason } else { without_quotes(&reason) }
     }
+}
+
+/// Whether a signal's name lies behind another's: `outcome.chosen.B7` within `outcome.chosen`.
+pub fn is_within(name: &str, outer: &str) -> bool {
+    name.strip_prefix(outer).is_some_and(|rest| rest.starts_with('.'))
 }
 
 fn without_quotes(reason: &str) -> String {

@@ -96,6 +96,7 @@ fn outcomes_and_rejections_have_the_schemas_of_their_tables() {
         received_at: Instant::EPOCH,
         numbers: vec![(Name::from("outcome.late"), 1.0)],
         categories: Vec::new(),
+        lists: Vec::new(),
         source: Name::from("test"),
     };
     let batch = outcomes(&[outcome.clone(), outcome]).expect("columns");

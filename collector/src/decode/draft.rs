@@ -4,7 +4,7 @@ mod finish;
 
 use std::str::FromStr;
 
-use domain::signal::LATENCY;
+use domain::signal::{LATENCY, MAX_NAME_BYTES};
 use domain::time::Instant;
 
 use super::array::Array;
@@ -41,6 +41,8 @@ pub struct Draft<'n> {
     lists: Vec<(Name, Vec<String>)>,
     tags: Vec<(Name, String)>,
     ages: Vec<(Name, Instant)>,
+    /// The lists of an outcome whose items became names.
+    wanted: Vec<Name>,
 }
 
 impl<'n> Draft<'n> {
@@ -65,6 +67,7 @@ impl<'n> Draft<'n> {
             lists: Vec::new(),
             tags: Vec::new(),
             ages: Vec::new(),
+            wanted: Vec::new(),
         }
     }
 
@@ -241,10 +244,26 @@ impl<'n> Draft<'n> {
             let error = format!("holds more than {MOST_WANTED} items; send those that were wanted most");
             return self.problem_here(Section::Outcome, error);
         }
+        let path = std::mem::take(&mut self.names.path);
+        let list = self.names.name(&path);
+        let mut are_named = list.is_ok();
         for item in &items {
-            self.derived(Section::Outcome, item, 1.0);
+            self.names.path = format!("{path}.{item}");
+            match self.names.signal() {
+                Ok(name) => self.numbers.put(name, 1.0),
+                Err(_) => are_named = false,
+            }
         }
+        self.names.path = path;
+        self.wanted.extend(list);
         self.derived(Section::Outcome, "length", items.len() as f64);
+        if !are_named {
+            // The list is named, not the item: that is a value.
+            let error = format!(
+                "holds an item that cannot be a name: {MAX_NAME_BYTES} bytes with the list's own, printable"
+            );
+            self.problem_here(Section::Outcome, error);
+        }
     }
 
     /// A number that stands for an array, beside it: `feature.embedding.norm`.

@@ -2,7 +2,7 @@
 //!
 //! Invariant: a value with an action other than `keep` is never left as it came, whatever its type.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use domain::contract::{Action, Contract, Pattern, Privacy};
 use domain::signal::{FEATURE, OUTCOME, PREDICTION, TAG};
@@ -11,7 +11,7 @@ use service::Secret;
 use sha2::Sha256;
 
 use super::terms::is_derived;
-use super::{Carried, Settings, patterns};
+use super::{Carried, Settings, is_within, patterns};
 use crate::event::Name;
 
 /// Hexadecimal digits of a hash: 128 bits.
@@ -145,11 +145,36 @@ impl Redaction {
         id: &mut String,
         numbers: &mut Vec<(Name, f64)>,
         categories: &mut Vec<(Name, Name)>,
+        lists: &[Name],
     ) {
         self.categories(categories);
-        self.numbers_of(numbers, categories, |_| false);
+        lists.iter().for_each(|list| self.items(list, numbers));
+        let is_item = |name: &Name| lists.iter().any(|list| is_within(name, list));
+        self.numbers_of(numbers, categories, is_item);
         // Events without an id cannot be told apart; what became of the prediction's is not known here.
         *id = self.label("id", id).unwrap_or_else(|| uuid::Uuid::now_v7().to_string());
+    }
+
+    /// The items of a list that became names, with 1 each, and how many they were, which says no item.
+    fn items(&self, list: &Name, numbers: &mut Vec<(Name, f64)>) {
+        let action = self.of_signal(list);
+        let mut left = HashSet::new();
+        numbers.retain_mut(|(name, _)| {
+            if !is_within(name, list) {
+                return true;
+            }
+            // Behind the list's name and a dot.
+            let item = name.get(list.len() + 1..).unwrap_or_default();
+            if item == "length" {
+                return action != Some(Action::Drop);
+            }
+            let Some(text) = self.text(action, item) else { return false };
+            if text != item {
+                *name = Name::from(format!("{list}.{text}"));
+            }
+            // Several items may have the same text left.
+            left.insert(name.clone())
+        });
     }
 
     fn numbers(&self, event: &mut Carried<'_>) {

@@ -203,6 +203,52 @@ fn an_outcome_finds_its_prediction_by_the_hash_of_its_id() {
     assert_eq!(outcome.categories.len(), 1);
 }
 
+/// The numbers of an outcome of which a list was wanted.
+fn wanted(contract: &str, items: Value) -> Vec<(String, f64)> {
+    let body = json!({"id": "1", "model": "m", "outcome": {"comment": items, "late": true}}).to_string();
+    let rules = rules(guards(contract, &[Pattern::Email]));
+    let decoded = decode::outcomes(body.as_bytes(), Framing::Json, &mut Names::default(), &rules);
+    let outcome: Outcome = decoded.expect("a body").events.pop().expect("an outcome");
+    assert_eq!(outcome.categories.len(), 1, "only what is no list");
+    outcome.numbers.iter().map(|(name, value)| (name.to_string(), *value)).collect()
+}
+
+#[test]
+fn what_is_said_of_a_list_holds_for_its_items_also_where_they_became_names() {
+    let of = |action: &str, items: Value| {
+        wanted(&format!("[privacy.fields]\n\"outcome.comment\" = {action}"), items)
+    };
+    let named = |name: &str, value: f64| (format!("outcome.comment.{name}"), value);
+    let hashed = of("\"hash\"", json!(["ada", "eve"]));
+    assert_eq!(hashed.len(), 3);
+    for (name, value) in &hashed[..2] {
+        assert_eq!((name.len(), *value), ("outcome.comment.".len() + 32, 1.0), "{name}");
+    }
+    assert_eq!(hashed[2], named("length", 2.0));
+    assert_eq!(of("\"drop\"", json!(["ada", "eve"])), []);
+    assert_eq!(of("\"mask\"", json!(["ada", "eve"])), [named("***", 1.0), named("length", 2.0)]);
+    assert_eq!(of("{ truncate = 1 }", json!(["ada", "al"])), [named("a", 1.0), named("length", 2.0)]);
+    assert_eq!(of("{ bucket = 2.0 }", json!(["ada"])), [named("length", 1.0)]);
+    assert_eq!(of("\"keep\"", json!(["ada"])), [named("ada", 1.0), named("length", 1.0)]);
+    let mail = wanted("", json!(["eve@example.com"]));
+    assert_eq!(mail, [named("[email]", 1.0), named("length", 1.0)], "patterns are looked for in items");
+}
+
+#[test]
+fn an_item_that_is_refused_is_told_by_its_list() {
+    let rules = rules(guards(PRIVACY, &[]));
+    let of = |outcome: &str| {
+        let body = format!("{{\"id\":\"1\",\"model\":\"m\",\"outcome\":{outcome}}}");
+        let decoded = decode::outcomes(body.as_bytes(), Framing::Json, &mut Names::default(), &rules);
+        decoded.expect("a body").refused.pop().expect("refused")
+    };
+    let long = of(&format!("{{\"comment\":[\"secret {}\"]}}", "x".repeat(2_000)));
+    assert_eq!(long.field, "outcome.comment");
+    assert!(long.error.starts_with("holds an item that cannot be a name"), "{}", long.error);
+    let twice = of("{\"comment\":[\"a secret\"],\"comment\":[\"a secret\"]}");
+    assert_eq!((twice.field.as_str(), twice.payload.as_str()), ("outcome.comment", ""));
+}
+
 #[test]
 fn a_refused_event_of_a_redacted_model_keeps_neither_payload_nor_quotes() {
     let wrong = json!({"model": "m", "features": {"a": 1}, "feature_timestamps": {"x": "eve@example.com"}});

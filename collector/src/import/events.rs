@@ -142,8 +142,8 @@ impl Events {
             }
         }
         if let Some(outcome) = &mut taken.outcome {
-            let Outcome { id, numbers, categories, .. } = outcome;
-            self.guards.outcome(&self.model, id, numbers, categories);
+            let Outcome { id, numbers, categories, lists, .. } = outcome;
+            self.guards.outcome(&self.model, id, numbers, categories, lists);
         }
         if let (Some(refused), false) = (&mut taken.refused, self.guards.keeps_payload(&self.model)) {
             refused.payload.clear();

@@ -11,7 +11,7 @@ mod v2;
 use serde_json::Value;
 use serde_json::value::RawValue;
 
-use super::object::Object;
+use super::object::{Object, unquoted};
 use super::seldon;
 use crate::decode::nonfinite;
 use crate::payloads::rows::{self, MOST_INSTANCES, Rows, Side, Wrong};
@@ -39,7 +39,7 @@ pub fn rows(body: &[u8], side: Side, known: &[String]) -> Result<Rows, Wrong> {
 }
 
 fn unreadable(error: &serde_json::Error) -> Wrong {
-    Wrong::of("", format!("is no JSON object: {error}"))
+    Wrong::of("", format!("is no JSON object: {}", unquoted(error)))
 }
 
 /// The object at the beginning, and what follows it: the bytes of tensors, where there are any.
@@ -77,12 +77,13 @@ fn side_of(object: &Object<'_>, rest: &[u8], side: Side, known: &[String]) -> Re
 
 fn v1_rows(field: &str, instances: &RawValue, side: Side, known: &[String]) -> Result<Rows, Wrong> {
     let instances: Vec<&RawValue> = serde_json::from_str(instances.get())
-        .map_err(|error| Wrong::of(field, format!("is no array: {error}")))?;
+        .map_err(|error| Wrong::of(field, format!("is no array: {}", unquoted(&error))))?;
     check_instances(field, instances.len())?;
     let mut rows = Vec::with_capacity(instances.len());
     for (index, instance) in instances.into_iter().enumerate() {
-        let instance: Value = serde_json::from_str(instance.get())
-            .map_err(|error| Wrong::of(format!("{field}[{index}]"), format!("cannot be read: {error}")))?;
+        let instance: Value = serde_json::from_str(instance.get()).map_err(|error| {
+            Wrong::of(format!("{field}[{index}]"), format!("cannot be read: {}", unquoted(&error)))
+        })?;
         rows.push(Value::Object(rows::object(instance, side, known)?).to_string());
     }
     Ok(Rows { rows, ..Rows::default() })

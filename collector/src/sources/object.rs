@@ -61,7 +61,8 @@ impl<'de> Visitor<'de> for ObjectVisitor {
 /// keeps them from being stored.
 pub fn unquoted(error: &serde_json::Error) -> String {
     /// What begins so holds names at most.
-    const SAFE: [&str; 4] = ["missing field", "duplicate field", "it has more than", "\""];
+    const SAFE: [&str; 5] =
+        ["missing field", "duplicate field", "it has more than", "an object is no value", "\""];
     let said = error.to_string();
     if !error.is_data() || SAFE.iter().any(|begin| said.starts_with(begin)) {
         return said;
@@ -87,6 +88,10 @@ mod tests {
         assert_eq!(of("\"secret, expected nothing\""), "expected an object at line 1 column 26");
         assert_eq!(of("{\"a\":1,\"a\":2}"), "\"a\" comes twice at line 1 column 10");
         assert_eq!(of("{\"a\":"), "EOF while parsing a value at line 1 column 5");
+        // Numbers are not quoted as texts are, but told all the same.
+        let number = serde_json::from_str::<Vec<u64>>("4111111111111111").expect_err("no list");
+        assert!(number.to_string().contains("4111111111111111"));
+        assert_eq!(unquoted(&number), "expected a sequence at line 1 column 16");
         #[derive(Debug, serde::Deserialize)]
         struct Own(#[serde(deserialize_with = "refuse")] ());
         fn refuse<'de, D: Deserializer<'de>>(deserializer: D) -> Result<(), D::Error> {

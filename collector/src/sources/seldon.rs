@@ -9,7 +9,7 @@ use serde_json::value::RawValue;
 use serde_json::{Map, Value};
 
 use super::kserve::check_instances;
-use super::object::Object;
+use super::object::{Object, unquoted};
 use crate::payloads::rows::{self, Rows, Side, Wrong};
 
 /// The types of the events that Seldon and MLServer send.
@@ -52,7 +52,8 @@ pub fn message(object: &Object<'_>, side: Side, known: &[String]) -> Result<Rows
 }
 
 fn read<'a, T: Deserialize<'a>>(raw: &'a RawValue, field: &str) -> Result<T, Wrong> {
-    serde_json::from_str(raw.get()).map_err(|error| Wrong::of(field, format!("cannot be read: {error}")))
+    serde_json::from_str(raw.get())
+        .map_err(|error| Wrong::of(field, format!("cannot be read: {}", unquoted(&error))))
 }
 
 fn row(instance: Value, side: Side, known: &[String]) -> Result<String, Wrong> {
@@ -116,8 +117,8 @@ pub struct Feedback {
 /// # Errors
 /// Where neither is told.
 pub fn feedback(body: &[u8], known: &[String]) -> Result<Feedback, Wrong> {
-    let object: Object<'_> =
-        serde_json::from_slice(body).map_err(|error| Wrong::of("", format!("is no JSON object: {error}")))?;
+    let object: Object<'_> = serde_json::from_slice(body)
+        .map_err(|error| Wrong::of("", format!("is no JSON object: {}", unquoted(&error))))?;
     let reward: Option<f64> = object.get("reward").and_then(|raw| serde_json::from_str(raw.get()).ok());
     let truth = match object.get("truth").filter(|truth| truth.get() != "null") {
         Some(truth) => Some(message(&read(truth, "truth")?, Side::Outputs, known)?),

@@ -222,6 +222,7 @@ impl World {
                     .into_iter()
                     .map(|(name, value)| (Name::from(name), Name::from(value)))
                     .collect(),
+                lists: Vec::new(),
                 source: Name::from("test"),
             });
         }
@@ -258,6 +259,7 @@ impl World {
                     received_at: known_at,
                     numbers: vec![(Name::from("outcome.late"), late)],
                     categories: Vec::new(),
+                    lists: Vec::new(),
                     source: Name::from("test"),
                 });
             }

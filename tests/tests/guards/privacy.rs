@@ -13,6 +13,8 @@ use crate::running::{Running, events};
 /// Every secret of the test begins with this; the control's is not redacted.
 const MARKER: &str = "xq7wmarker";
 const CONTROL: &str = "xq7wcontrol";
+/// A secret that is a number.
+const SECRET_NUMBER: u64 = 7_392_618_405_273_946;
 
 fn system(folder: &Folder, ports: [u16; 4]) -> String {
     let [collector, analyzer, alerter, pages] = ports;
@@ -142,6 +144,44 @@ fn telemetry() -> Value {
     json!({"resourceLogs": [{"resource": resource, "scopeLogs": [{"logRecords": records}]}]})
 }
 
+/// Requests of an inference that cannot be read, each with a secret in it.
+fn bad_requests() -> Vec<Value> {
+    let tensor = |shape: Value, datatype: &str| json!({"inputs": [{"name": "ssn", "shape": shape, "datatype": datatype, "data": [format!("{MARKER}-ssn")]}]});
+    let word = || json!(format!("{MARKER}-word"));
+    vec![
+        json!({"inputs": word()}),
+        json!({"inputs": SECRET_NUMBER}),
+        json!({"inputs": [SECRET_NUMBER]}),
+        tensor(word(), "BYTES"),
+        tensor(json!([word()]), "BYTES"),
+        tensor(json!([1]), &format!("{MARKER}-datatype")),
+        tensor(json!([7]), "BYTES"),
+        json!({"instances": word()}),
+        json!({"instances": SECRET_NUMBER}),
+        json!({"data": word()}),
+        json!({"data": {"ndarray": SECRET_NUMBER}}),
+        json!({"data": {"names": word(), "ndarray": [[1]]}}),
+        json!({"strData": SECRET_NUMBER}),
+        json!({"features": word()}),
+        word(),
+    ]
+}
+
+/// What clients tell of an inference, wrongly.
+fn bad_feedback() -> [Value; 3] {
+    let feedback = |data: Value| {
+        json!({
+            "specversion": "1.0", "id": format!("{MARKER}-told"), "source": "s", "type": "io.seldon.serving.feedback",
+            "inferenceservicename": "secret", "requestid": format!("{MARKER}-asked"), "data": data,
+        })
+    };
+    [
+        feedback(json!({"truth": SECRET_NUMBER})),
+        feedback(json!({"truth": {"data": {"ndarray": format!("{MARKER}-truth")}}})),
+        feedback(json!({"told": format!("{MARKER}-nothing")})),
+    ]
+}
+
 /// Events of our own in envelopes: one that is right, and some that are wrong, as events or as envelopes.
 fn envelopes() -> Vec<String> {
     let envelope = |data: Value| json!({"specversion": "1.0", "id": "1", "source": "s", "type": "io.leeway.prediction", "data": data});
@@ -150,9 +190,26 @@ fn envelopes() -> Vec<String> {
     let mut nested = envelope(secret_event(61));
     nested["id"] = json!({"in": format!("{MARKER}-in")});
     let words = json!(format!("{MARKER}-words"));
-    [envelope(secret_event(62)), envelope(wrong), envelope(words.clone()), nested, words]
-        .map(|body| body.to_string())
-        .into()
+    let attribute = |name: &str, value: Value| {
+        let mut envelope = envelope(secret_event(63));
+        envelope[name] = value;
+        envelope
+    };
+    [
+        envelope(secret_event(62)),
+        envelope(wrong),
+        envelope(words.clone()),
+        nested,
+        attribute("time", words.clone()),
+        attribute("specversion", words.clone()),
+        attribute("subject", json!([words])),
+        attribute("partitionkey", json!(format!("{MARKER}-{}", "x".repeat(2_000)))),
+        attribute("data_base64", words.clone()),
+        attribute("data", json!(SECRET_NUMBER)),
+        words,
+    ]
+    .map(|body| body.to_string())
+    .into()
 }
 
 /// The files below a folder that hold a text.
@@ -248,16 +305,32 @@ async fn no_byte_of_a_redacted_value_reaches_a_file_a_table_the_log_an_answer_or
         "outcome": {"comment": format!("{MARKER}-comment"), "late": true},
     });
     assert_eq!(client.send("/v1/outcomes", outcome.to_string()).await.0, 200);
+    let items = json!({
+        "id": format!("{MARKER}-id-of-nobody"), "model": "secret", "outcome": {"comment": [format!("{MARKER}-item")]},
+    });
+    assert_eq!(client.send("/v1/outcomes", items.to_string()).await.0, 200);
+    let long = format!("{MARKER}-{}", "x".repeat(1_000));
+    let long = json!({"id": "1", "model": "secret", "outcome": {"comment": [long]}});
+    let (status, answer) = client.send("/v1/outcomes", long.to_string()).await;
+    assert_eq!((status, answer.contains(MARKER)), (400, false), "{answer}");
     let id = format!("{MARKER}-logged");
     let tensor = |name: &str| json!({"name": name, "shape": [1], "datatype": "BYTES", "data": [format!("{MARKER}-{name}")]});
     client.log(&id, "request", json!({"inputs": [tensor("ssn"), tensor("note"), tensor("street")]})).await;
     client.log(&id, "response", json!({"outputs": [tensor("text")]})).await;
-    let bad = format!("{MARKER}-bad");
-    client.log(&bad, "request", json!({"inputs": format!("{MARKER}-inputs")})).await;
-    client.log(&bad, "response", json!({"outputs": [tensor("text")]})).await;
+    for (n, bad) in bad_requests().into_iter().enumerate() {
+        let id = format!("{MARKER}-bad-{n}");
+        client.log(&id, "request", bad).await;
+        client.log(&id, "response", json!({"outputs": [tensor("text")]})).await;
+    }
+    for feedback in bad_feedback() {
+        let kind = "application/cloudevents+json";
+        let (status, answer) = client.send_as("/v1/cloudevents", kind, feedback.to_string()).await;
+        assert_eq!((status, answer.contains(MARKER)), (200, false), "{answer}");
+    }
+    let bad = (bad_requests().len() + bad_feedback().len()).to_string();
     eventually("the payloads are stored or refused", async || {
         text(&store, "SELECT count() FROM predictions WHERE source = 'payloads'").await == "1"
-            && text(&store, "SELECT count() FROM rejected_events WHERE source = 'payloads'").await == "1"
+            && text(&store, "SELECT count() FROM rejected_events WHERE source = 'payloads'").await == bad
     })
     .await;
     let answer = client.send_as("/v1/logs", "application/json", telemetry().to_string()).await;
@@ -303,9 +376,13 @@ async fn no_byte_of_a_redacted_value_reaches_a_file_a_table_the_log_an_answer_or
     assert!(!metrics.contains(MARKER) && metrics.contains("leeway_collector_skew_seconds"), "{metrics}");
 
     assert_eq!(tables_with(&store, MARKER).await, [] as [&str; 0]);
+    let number = SECRET_NUMBER.to_string();
+    assert_eq!(tables_with(&store, &number).await, [] as [&str; 0]);
     assert!(tables_with(&store, CONTROL).await.contains(&"predictions".to_owned()));
     process.terminate().await;
-    assert_eq!(files_with(folder.path(), MARKER), [] as [&str; 0]);
+    for secret in [MARKER, &number] {
+        assert_eq!(files_with(folder.path(), secret), [] as [&str; 0]);
+    }
     assert!(!files_with(folder.path(), CONTROL).is_empty(), "the search finds what was kept");
 }
 

@@ -7,7 +7,7 @@ use super::Draft;
 use crate::decode::section::Section;
 use crate::decode::{Problem, Rules};
 use crate::event::{Name, Outcome, Prediction};
-use crate::guard::{Broken, Carried, KeptOut, Marks};
+use crate::guard::{Broken, Carried, KeptOut, Marks, is_within};
 
 impl Draft<'_> {
     pub fn prediction(mut self, rules: &Rules) -> Result<Prediction, (Problem, String)> {
@@ -105,7 +105,7 @@ impl Draft<'_> {
         match (self.problem, self.id, self.model) {
             (None, Some(mut id), Some(model)) => {
                 let (numbers, categories) = (self.numbers.entries(), self.categories.entries());
-                rules.guards.outcome(&model, &mut id, numbers, categories);
+                rules.guards.outcome(&model, &mut id, numbers, categories, &self.wanted);
                 Ok(Outcome {
                     id,
                     model,
@@ -113,6 +113,7 @@ impl Draft<'_> {
                     received_at: rules.received_at,
                     numbers: std::mem::take(numbers),
                     categories: std::mem::take(categories),
+                    lists: self.wanted,
                     source: rules.source.clone(),
                 })
             }
@@ -165,6 +166,9 @@ impl Draft<'_> {
         // The same one each time: where names lie is chance.
         let twin = twins.min();
         if let Some(twin) = twin {
+            // An item of a list is a value, which is not told.
+            let list = self.wanted.iter().find(|list| is_within(&twin, list)).map(Name::to_string);
+            let twin = list.unwrap_or(twin);
             let section = Section::SIGNALS.into_iter().find(|section| twin.starts_with(section.prefix()));
             let field = section.map_or(twin.clone(), |section| {
                 format!("{}.{}", section.field(), twin.get(section.prefix().len()..).unwrap_or_default())

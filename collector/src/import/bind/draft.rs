@@ -55,6 +55,7 @@ impl Draft {
             received_at: stamp.received_at,
             numbers: Vec::new(),
             categories: Vec::new(),
+            lists: Vec::new(),
             source: binder.source.clone(),
         };
         Self {

@@ -259,6 +259,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_said_of_a_refused_message_of_a_redacted_model_holds_nothing_of_it() {
+        let contract: Contract = toml::from_str("[privacy.fields]\nname = \"drop\"").expect("a contract");
+        let contracts = BTreeMap::from([("m".to_owned(), contract)]);
+        let rules = Rules { guards: Arc::new(Guards::of(&contracts, &Settings::default())), ..rules() };
+        let bodies = [
+            r#"{"model":"m","features":{"x":1},"timestamp":"secret"}"#,
+            r#"{"model":"m","features":{"x":1},"feature_timestamps":{"x":"secret"}}"#,
+            r#"{"model":"m","features":"secret"}"#,
+            r#"{"model":["secret"],"features":{"x":1}}"#,
+            r#"[{"model":"m","features":{"name":"secret"#,
+            "secret",
+        ];
+        let refused = taken_by(&rules, &bodies).rejections;
+        assert_eq!(refused.len(), bodies.len());
+        for rejection in refused {
+            assert!(!format!("{rejection:?}").contains("secret"), "{rejection:?}");
+        }
+    }
+
+    #[test]
     fn headers_become_tags_unless_the_event_has_one_of_that_name() {
         let own = r#"{"model":"m","features":{"x":1},"tags":{"region":"us"}}"#;
         let tags: Vec<String> =

@@ -8,6 +8,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, Seq
 use serde_json::Value;
 
 use crate::payloads::rows;
+use crate::sources::object::unquoted;
 
 /// The types of V2, as its specification names them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,7 @@ impl<'a> Cell<'a> {
         let mut deserializer = serde_json::Deserializer::from_str(text);
         match (Flat { cells: &mut cells }).deserialize(&mut deserializer) {
             Ok(()) => Ok(cells),
-            Err(error) => Err(format!("cannot be read: {error}")),
+            Err(error) => Err(format!("cannot be read: {}", unquoted(&error))),
         }
     }
 

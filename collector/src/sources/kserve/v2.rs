@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 use super::check_instances;
 use super::tensor::{Cell, Datatype, Tensor};
 use crate::payloads::rows::{self, MOST_COLUMNS, Rows, Side, Wrong};
-use crate::sources::object::Object;
+use crate::sources::object::{Object, unquoted};
 
 /// Tensors in one body.
 const MOST_TENSORS: usize = 4_096;
@@ -43,7 +43,7 @@ pub fn rows(
     known: &[String],
 ) -> Result<Rows, Wrong> {
     let raw: Vec<RawTensor<'_>> = serde_json::from_str(tensors.get())
-        .map_err(|error| Wrong::of(field, format!("is no array of tensors: {error}")))?;
+        .map_err(|error| Wrong::of(field, format!("is no array of tensors: {}", unquoted(&error))))?;
     if raw.len() > MOST_TENSORS {
         return Err(Wrong::of(field, format!("has more than {MOST_TENSORS} tensors")));
     }

@@ -53,6 +53,13 @@ impl Instant {
         Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).year())
     }
 
+    /// The month in UTC, as 202611; none where the calendar has none for it.
+    pub fn month(self) -> Option<i32> {
+        let timestamp = jiff::Timestamp::from_millisecond(self.0).ok()?;
+        let date = timestamp.to_zoned(jiff::tz::TimeZone::UTC);
+        Some(i32::from(date.year()) * 100 + i32::from(date.month()))
+    }
+
     /// The latest multiple of `step` since the epoch that is not after this instant.
     pub fn floor(self, step: Duration) -> Self {
         let step = millis_of(step).max(1);
@@ -231,6 +238,13 @@ mod tests {
     fn floor_rounds_down_also_before_the_epoch() {
         assert_eq!(at("2025-01-01T10:07:59Z").floor(MINUTE), at("2025-01-01T10:07:00Z"));
         assert_eq!(Instant::from_millis(-1).floor(MINUTE), Instant::from_seconds(-60));
+    }
+
+    #[test]
+    fn months_are_those_of_utc() {
+        assert_eq!(at("2026-11-01T00:30:00+01:00").month(), Some(202_610));
+        assert_eq!(at("2026-11-01T00:00:00Z").month(), Some(202_611));
+        assert_eq!(Instant::from_millis(i64::MAX).month(), None);
     }
 
     #[test]

@@ -31,9 +31,8 @@ pub fn list_of(item: DataType) -> DataType {
     DataType::List(Arc::new(Field::new("item", item, true)))
 }
 
-/// The columns of `intake`, in order: those of an event, then the arrays of counts that stand on the first row of each
-/// (model, version, environment) of the batch.
-pub fn schema() -> SchemaRef {
+/// The columns of an event, as `predictions` keeps them.
+pub fn event_schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         let event = [
             ("id", DataType::Utf8),
@@ -51,6 +50,16 @@ pub fn schema() -> SchemaRef {
             ("trace_id", DataType::Utf8),
             ("source", dictionary()),
         ];
+        let fields = event.map(|(name, kind)| Field::new(name, kind, false));
+        Arc::new(Schema::new(fields.to_vec()))
+    });
+    SCHEMA.clone()
+}
+
+/// The columns of `intake`, in order: those of an event, then the arrays of counts that stand on the first row of each
+/// (model, version, environment) of the batch.
+pub fn schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
         let counts = [
             ("count_segment", DataType::Utf8),
             ("count_signal", DataType::Utf8),
@@ -77,9 +86,9 @@ pub fn schema() -> SchemaRef {
             ("breach_minute", DataType::UInt32),
             ("breach_n", DataType::Int64),
         ];
-        let event = event.into_iter().map(|(name, kind)| Field::new(name, kind, false));
-        let counts = counts.into_iter().map(|(name, item)| Field::new(name, list_of(item), false));
-        Arc::new(Schema::new(event.chain(counts).collect::<Vec<_>>()))
+        let counts = counts.map(|(name, item)| Arc::new(Field::new(name, list_of(item), false)));
+        let event = event_schema();
+        Arc::new(Schema::new(event.fields().iter().cloned().chain(counts).collect::<Fields>()))
     });
     SCHEMA.clone()
 }

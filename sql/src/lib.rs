@@ -29,6 +29,7 @@ pub mod imports;
 pub mod incident_events;
 pub mod intake;
 pub mod kafka_ranges;
+pub mod kept;
 pub mod late_stretches;
 pub mod objectives;
 pub mod outcomes;

@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 46] = migrations![
+const MIGRATIONS: [Migration; 49] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -77,6 +77,9 @@ const MIGRATIONS: [Migration; 46] = migrations![
     44 "0044_create_analyzer_beats",
     45 "0045_create_late_stretches",
     46 "0046_add_repeated_to_kafka_ranges",
+    47 "0047_add_batch_to_predictions",
+    48 "0048_add_batch_to_outcomes",
+    49 "0049_add_batch_to_rejected_events",
 ];
 
 /// The version of the schema that this build knows.

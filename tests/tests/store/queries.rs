@@ -60,8 +60,15 @@ fn sample(name: &str, kind: &str) -> String {
     }
 }
 
-/// `overview_traffic` reads traffic, all others that take a table read counts.
+/// `overview_traffic` reads traffic, all others that take a table read counts; only events know their batch.
 fn sample_for(file: &Path, name: &str, kind: &str) -> String {
+    if file.ends_with("rows_of_batch.sql") {
+        match name {
+            "table" => return "predictions".to_owned(),
+            "time" => return "timestamp".to_owned(),
+            _ => {}
+        }
+    }
     let reads_traffic = file.file_stem().is_some_and(|stem| stem.to_string_lossy().contains("traffic"));
     if reads_traffic && name == "table" { "traffic_minutes".to_owned() } else { sample(name, kind) }
 }

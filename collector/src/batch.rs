@@ -2,6 +2,7 @@
 //! rejections.
 
 mod columns;
+mod rows;
 mod span;
 
 use std::collections::BTreeMap;
@@ -14,6 +15,7 @@ use domain::signal::TAG;
 use domain::time::Instant;
 
 use self::columns::{instants, keyed, list, lists, named, numbered, tags, texts, vectors};
+pub use self::rows::{Month, Rows};
 pub use self::span::{Span, identities, spans};
 use crate::count::{Segments, SignalNumbers, Tally, count, minute_of};
 use crate::dictionary::Dictionary;

@@ -3,9 +3,12 @@
 //!
 //! Invariant: what was handed over under a token is in every table once, or the call has not returned `Ok`.
 
+mod inserting;
+mod token;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{Duration, Instant as Moment};
+use std::time::Duration;
 
 use arrow::array::RecordBatch;
 use arrow::error::ArrowError;
@@ -30,8 +33,7 @@ use crate::metrics::Metrics;
 use crate::predictions::Predictions;
 use crate::spool::{Entry, Spool};
 
-/// An attempt that has not ended by then is given up and repeated: the store may have died without a word.
-const ATTEMPT: Duration = Duration::from_secs(60);
+pub use self::token::Token;
 
 #[derive(Debug, thiserror::Error)]
 pub enum IntakeError {
@@ -146,9 +148,14 @@ impl Intake {
     }
 
     /// Stores predictions with their counts. Repeated with the same events and token it changes nothing more.
-    #[tracing::instrument(skip_all, fields(token))]
-    pub async fn insert(&self, events: impl Into<Predictions>, token: &str) -> Result<(), IntakeError> {
-        let events: Predictions = events.into();
+    #[tracing::instrument(skip_all, fields(token = tracing::field::Empty))]
+    pub async fn insert(
+        &self,
+        events: impl Into<Predictions>,
+        token: impl Into<Token>,
+    ) -> Result<(), IntakeError> {
+        let (events, token): (Predictions, Token) = (events.into(), token.into());
+        tracing::Span::current().record("token", token.text());
         let Some(newest) = events.received_at.iter().copied().max() else { return Ok(()) };
         let known = self.patiently(|| self.grids.fresh_for(newest)).await?;
         let n = events.len();
@@ -159,7 +166,7 @@ impl Intake {
         })
         .await?;
         let spans: Vec<Span> = streams.iter().map(|stream| stream.span.clone()).collect();
-        self.insert_stream(Door::Intake, stream, token, n, &spans).await?;
+        self.insert_stream(Door::Intake, stream, &token, n, &spans).await?;
         for Summary { span, ungridded, skew, breaches } in streams {
             self.metrics.skew(&span.model, skew);
             for (rule, n) in breaches {
@@ -176,7 +183,8 @@ impl Intake {
     }
 
     /// Stores those predictions that did not come before, and says of the others in `rejected_events` that they did.
-    pub async fn insert_new(&self, events: Predictions, token: &str) -> Result<(), IntakeError> {
+    pub async fn insert_new(&self, events: Predictions, token: impl Into<Token>) -> Result<(), IntakeError> {
+        let token = token.into();
         if !self.duplicates.is_on() {
             return self.insert(events, token).await;
         }
@@ -185,8 +193,8 @@ impl Intake {
             let mut sorted = self.duplicates.sort(left, self.clock.now());
             duplicates.append(&mut sorted.duplicates);
             let undecided = std::mem::take(&mut sorted.undecided);
-            let token = if round == 0 { token.to_owned() } else { format!("{token}-{round}") };
-            let outcome = self.insert(std::mem::take(&mut sorted.fresh), &token).await;
+            let part = if round == 0 { token.clone() } else { token.part(round) };
+            let outcome = self.insert(std::mem::take(&mut sorted.fresh), part).await;
             sorted.settle(outcome.is_ok(), self.clock.now());
             outcome?;
             left = Predictions::default();
@@ -203,7 +211,11 @@ impl Intake {
 
     /// Stores all of these predictions, as a source must that has written down what is in the batch. Repetitions of them
     /// are told by [`Self::insert_new`] and [`Self::came_before`].
-    pub async fn insert_whole(&self, events: impl Into<Predictions>, token: &str) -> Result<(), IntakeError> {
+    pub async fn insert_whole(
+        &self,
+        events: impl Into<Predictions>,
+        token: impl Into<Token>,
+    ) -> Result<(), IntakeError> {
         if !self.duplicates.is_on() {
             return self.insert(events, token).await;
         }
@@ -217,7 +229,7 @@ impl Intake {
         &self,
         events: Predictions,
         claim: Claim,
-        token: &str,
+        token: impl Into<Token>,
     ) -> Result<(), IntakeError> {
         let outcome = self.insert(events, token).await;
         claim.settle(outcome.is_ok(), self.clock.now());
@@ -260,13 +272,13 @@ impl Intake {
     pub async fn insert_duplicates(
         &self,
         duplicates: Vec<Prediction>,
-        token: &str,
+        token: impl Into<Token>,
     ) -> Result<(), IntakeError> {
         let mut by_model: BTreeMap<&str, usize> = BTreeMap::new();
         duplicates.iter().for_each(|event| *by_model.entry(&event.model).or_default() += 1);
         by_model.into_iter().for_each(|(model, events)| self.metrics.duplicates(model, events));
         let rejections = duplicates.into_iter().map(duplicates::rejection).collect();
-        self.insert_rejections(rejections, &format!("{token}-duplicates")).await
+        self.insert_rejections(rejections, token.into().part("duplicates")).await
     }
 
     /// Remembers what earlier processes left to be stored, so that repetitions of it are told.
@@ -340,25 +352,29 @@ impl Intake {
         self.patiently(|| self.store.note_late_stretches(&stretches)).await
     }
 
-    pub async fn insert_outcomes(&self, outcomes: Vec<Outcome>, token: &str) -> Result<(), IntakeError> {
+    pub async fn insert_outcomes(
+        &self,
+        outcomes: Vec<Outcome>,
+        token: impl Into<Token>,
+    ) -> Result<(), IntakeError> {
         if outcomes.is_empty() {
             return Ok(());
         }
         let n = outcomes.len();
         let stream = off_the_runtime(move || serialised(batch::outcomes(&outcomes)?)).await?;
-        self.insert_stream(Door::Outcomes, stream, token, n, &[]).await
+        self.insert_stream(Door::Outcomes, stream, &token.into(), n, &[]).await
     }
 
     pub async fn insert_rejections(
         &self,
         rejections: Vec<Rejection>,
-        token: &str,
+        token: impl Into<Token>,
     ) -> Result<(), IntakeError> {
         if rejections.is_empty() {
             return Ok(());
         }
         let stream = serialised(batch::rejections(&rejections)?)?;
-        self.insert_stream(Door::RejectedEvents, stream, token, rejections.len(), &[]).await
+        self.insert_stream(Door::RejectedEvents, stream, &token.into(), rejections.len(), &[]).await
     }
 
     /// Finishes what an earlier process left behind.
@@ -366,109 +382,14 @@ impl Intake {
         for entry in left {
             let stream = entry.read()?;
             let spans = match entry.door {
-                Door::Intake => batch::spans(&stream)?,
+                Door::Intake => batch::spans(entry.door, &stream)?,
                 Door::Outcomes | Door::RejectedEvents => Vec::new(),
             };
-            self.insert_kept(&entry, stream, &spans).await?;
+            let token = Token::from(entry.token.as_str()).tried();
+            self.insert_kept(&entry, &token, stream, &spans).await?;
         }
         Ok(())
     }
-
-    async fn insert_stream(
-        &self,
-        door: Door,
-        stream: Bytes,
-        token: &str,
-        rows: usize,
-        spans: &[Span],
-    ) -> Result<(), IntakeError> {
-        let began = Moment::now();
-        let bytes = stream.len();
-        let outcome = match &self.spool {
-            Some(spool) => {
-                let entry = spool.keep(door, token, stream.clone()).await?;
-                self.insert_kept(&entry, stream, spans).await
-            }
-            None => self.patiently(|| self.store.insert_batch(door, stream.clone(), token)).await,
-        };
-        self.metrics.inserted(door, rows, bytes, began.elapsed(), outcome.is_ok());
-        outcome?;
-        // Whoever can repeat the batch does so where this fails, and it is noted then.
-        if self.spool.is_none() { self.note_late(spans).await } else { Ok(()) }
-    }
-
-    /// Inserts a batch that lies in the spool, and clears it away unless its fate is open.
-    async fn insert_kept(&self, entry: &Entry, stream: Bytes, spans: &[Span]) -> Result<(), IntakeError> {
-        let attempt = || self.store.insert_batch(entry.door, stream.clone(), &entry.token);
-        let outcome = self.patiently(attempt).await;
-        let cleared = match &outcome {
-            // It lies in the spool until it is noted: whoever finishes it after a crash notes it again.
-            Ok(()) => match self.note_late(spans).await {
-                Ok(()) => entry.remove(),
-                Err(error) => {
-                    tracing::warn!(%error, token = entry.token, "a late batch stays in the spool until the next start");
-                    Ok(())
-                }
-            },
-            // It would be refused again: out of the way, for a person to look at.
-            Err(IntakeError::Refused(error)) => {
-                tracing::error!(%error, token = entry.token, table = entry.door.name(), "the store refuses a batch; it is kept in the spool's folder \"refused\"");
-                entry.set_aside()
-            }
-            Err(_) => Ok(()),
-        };
-        if let Err(error) = cleared {
-            // Harmless: repeated under its token it changes nothing.
-            tracing::warn!(%error, token = entry.token, "a batch stays in the spool");
-        }
-        outcome
-    }
-
-    /// Repeats `attempt` while the store is away.
-    pub(crate) async fn patiently<T, F>(&self, attempt: impl Fn() -> F) -> Result<T, IntakeError>
-    where
-        F: Future<Output = Result<T, sql::Error>>,
-    {
-        let began = Moment::now();
-        let mut attempts = 0;
-        loop {
-            let outcome = tokio::time::timeout(ATTEMPT, attempt()).await.unwrap_or_else(|_| Err(slow()));
-            let error = match outcome {
-                Ok(value) => {
-                    self.health.answered();
-                    return Ok(value);
-                }
-                Err(error) if !error.is_transient() => {
-                    self.health.answered();
-                    return Err(IntakeError::Refused(error));
-                }
-                Err(error) => error,
-            };
-            self.health.away(&error);
-            let wait = self.backoff.random_wait(attempts);
-            attempts += 1;
-            if !self.may_wait(began, wait).await {
-                return Err(IntakeError::Away { waited: began.elapsed(), source: error });
-            }
-        }
-    }
-
-    /// Waits before the next attempt; false where there shall be none.
-    async fn may_wait(&self, began: Moment, wait: Duration) -> bool {
-        match &self.patience {
-            Patience::Up(most) if began.elapsed() + wait > *most => return false,
-            Patience::UntilStopped(stopper, most) if stopper.is_cancelled() && began.elapsed() > *most => {
-                return false;
-            }
-            _ => {}
-        }
-        tokio::time::sleep(wait).await;
-        true
-    }
-}
-
-fn slow() -> sql::Error {
-    sql::Error::Busy { code: 159, message: format!("no answer within {} s", ATTEMPT.as_secs()) }
 }
 
 fn serialised(batch: RecordBatch) -> Result<Bytes, IntakeError> {

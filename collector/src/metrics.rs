@@ -27,6 +27,7 @@ pub struct Metrics {
     over_quota: Counter<u64>,
     repeated: Counter<u64>,
     skew: Gauge<f64>,
+    inserted_again: Counter<u64>,
 }
 
 impl Metrics {
@@ -77,6 +78,10 @@ impl Metrics {
                 "leeway_collector_repeated_requests_total",
                 "requests whose Idempotency-Key came before, by what came of them",
             ),
+            inserted_again: counter(
+                "leeway_collector_rows_inserted_again_total",
+                "rows that the store had lost when it died in their insert, by table",
+            ),
             skew: meter
                 .f64_gauge("leeway_collector_skew_seconds")
                 .with_description(
@@ -91,6 +96,10 @@ impl Metrics {
         self.rows.record(rows as u64, &of);
         self.bytes.record(bytes as u64, &of);
         self.seconds.record(took.as_secs_f64(), &of);
+    }
+
+    pub fn inserted_again(&self, door: Door, rows: usize) {
+        self.inserted_again.add(rows as u64, &[KeyValue::new("table", door.keeper().table)]);
     }
 
     pub fn answered(&self, status: u16) {

@@ -9,6 +9,7 @@ use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
 use domain::time::{Instant, Interval};
 use sql::grid_making::Identity;
+use sql::intake::Door;
 
 /// The stretch that the events of one model in a batch cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,21 +35,30 @@ impl Span {
     }
 }
 
-/// The spans of a serialised batch of predictions.
+/// The stretches of event time in which a serialised batch feeds counts: those of predictions, and of rejections the rules
+/// that they broke.
 ///
 /// # Errors
-/// Where the bytes are no such batch.
-pub fn spans(stream: &[u8]) -> Result<Vec<Span>, ArrowError> {
+/// Where the bytes are no batch of this door.
+pub fn spans(door: Door, stream: &[u8]) -> Result<Vec<Span>, ArrowError> {
+    let time = match door {
+        Door::Intake => "timestamp",
+        Door::RejectedEvents => "happened_at",
+        Door::Outcomes => return Ok(Vec::new()),
+    };
     let mut by_model: BTreeMap<String, Vec<(Instant, Instant)>> = BTreeMap::new();
     for batch in StreamReader::try_new(stream, None)? {
         let batch = batch?;
         let (models, timestamps, received) =
-            (texts(&batch, "model"), millis(&batch, "timestamp"), millis(&batch, "received_at"));
+            (texts(&batch, "model"), millis(&batch, time), millis(&batch, "received_at"));
         if [models.len(), timestamps.len(), received.len()] != [batch.num_rows(); 3] {
             return Err(ArrowError::SchemaError("a batch in the spool has another schema".to_owned()));
         }
         for (model, at) in models.into_iter().zip(timestamps.into_iter().zip(received)) {
-            by_model.entry(model).or_default().push(at);
+            // What cannot be read has no model.
+            if !model.is_empty() {
+                by_model.entry(model).or_default().push(at);
+            }
         }
     }
     Ok(by_model.into_iter().map(|(model, events)| Span::of(&model, events.into_iter())).collect())
@@ -79,15 +89,20 @@ pub fn identities(stream: &[u8]) -> Result<Vec<Identity>, ArrowError> {
     Ok(all)
 }
 
-/// The texts of a column with a dictionary, whatever the width of its keys; none where it is no such column.
-fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
-    let column = batch.column_by_name(name).and_then(|column| column.as_any_dictionary_opt());
-    let Some(column) = column.filter(|column| !column.values().is_empty()) else { return Vec::new() };
+/// The texts of a column, with a dictionary of keys of any width or without; none where it is no such column.
+pub(super) fn texts(batch: &RecordBatch, name: &str) -> Vec<String> {
+    let Some(column) = batch.column_by_name(name) else { return Vec::new() };
+    if let Some(texts) = column.as_string_opt::<i32>() {
+        return texts.iter().map(|text| text.unwrap_or_default().to_owned()).collect();
+    }
+    let Some(column) = column.as_any_dictionary_opt().filter(|column| !column.values().is_empty()) else {
+        return Vec::new();
+    };
     let Some(texts) = column.values().as_string_opt::<i32>() else { return Vec::new() };
     column.normalized_keys().into_iter().map(|key| texts.value(key).to_owned()).collect()
 }
 
-fn millis(batch: &RecordBatch, name: &str) -> Vec<Instant> {
+pub(super) fn millis(batch: &RecordBatch, name: &str) -> Vec<Instant> {
     let column = batch.column_by_name(name).and_then(|c| c.as_primitive_opt::<TimestampMillisecondType>());
     let values = column.map(|column| column.values().iter().map(|millis| Instant::from_millis(*millis)));
     values.map(Iterator::collect).unwrap_or_default()

@@ -46,7 +46,7 @@ fn counts_stand_on_the_first_event_of_each_stream() {
     assert_eq!(found, [("a", signals(2)), ("b", signals(1))]);
     let bytes = sql::store::arrow_stream(&batch).expect("bytes");
     let read: Vec<Span> = streams.into_iter().map(|stream| stream.span).collect();
-    assert_eq!(spans(&bytes).expect("a batch"), read);
+    assert_eq!(spans(sql::intake::Door::Intake, &bytes).expect("a batch"), read);
 }
 
 #[test]

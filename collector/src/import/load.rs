@@ -25,7 +25,7 @@ use super::survey::{Survey, survey};
 use crate::config::Config;
 use crate::event::{Outcome, Prediction, Rejection};
 use crate::guard::GuardBook;
-use crate::intake::Intake;
+use crate::intake::{Intake, Token};
 use crate::known::Grids;
 
 /// How often a wait is told of.
@@ -252,10 +252,11 @@ async fn store_all(
     while let Some(batch) = stopped(context.stopper.run_until_cancelled(batches.recv()).await)? {
         let batch: Batch = batch;
         let now = context.clock.now();
-        record.received_at = resumed.take().unwrap_or(now);
+        let tried_at = resumed.take();
+        record.received_at = tried_at.unwrap_or(now);
         record.written_at = now;
         store.write_import(&record).await.context("the progress of the import cannot be recorded")?;
-        store_batch(batch, &plan, &mut record, intake, report).await?;
+        store_batch(batch, tried_at.is_some(), &plan, &mut record, intake, report).await?;
         observer.tell(Stage::Loading, record.rows, Some(total));
     }
     reading.await.context("reading the file was broken off")??;
@@ -267,6 +268,7 @@ async fn store_all(
 
 async fn store_batch(
     batch: Batch,
+    was_tried: bool,
     plan: &Plan,
     record: &mut Import,
     intake: &Intake,
@@ -281,17 +283,18 @@ async fn store_batch(
     let (stored, known) = (predictions.len() as u64, outcomes.len() as u64);
     let token = |what: &str| {
         let (file, mapping) = (&record.file_sha256[..24], &record.mapping_sha256[..16]);
-        format!("import-{file}-{mapping}-{}-{what}", record.batches)
+        let token = Token::from(format!("import-{file}-{mapping}-{}-{what}", record.batches));
+        if was_tried { token.tried() } else { token }
     };
     let again = "the store did not take a batch; the same command goes on where this one stopped";
     if !predictions.is_empty() {
-        intake.insert(predictions, &token("predictions")).await.context(again)?;
+        intake.insert(predictions, token("predictions")).await.context(again)?;
     }
     if !outcomes.is_empty() {
-        intake.insert_outcomes(outcomes, &token("outcomes")).await.context(again)?;
+        intake.insert_outcomes(outcomes, token("outcomes")).await.context(again)?;
     }
     if !rejections.is_empty() {
-        intake.insert_rejections(rejections, &token("rejections")).await.context(again)?;
+        intake.insert_rejections(rejections, token("rejections")).await.context(again)?;
     }
     refused.iter().for_each(|refused| report.refused.add(refused));
     report.rows += rows;

@@ -20,7 +20,7 @@ use super::{Kept, LeftOut, Payloads, Reason, SOURCE};
 use crate::config::{Config, Payloads as Settings};
 use crate::decode::Names;
 use crate::event::Kind;
-use crate::intake::{Intake, IntakeError};
+use crate::intake::{Intake, IntakeError, Token};
 use crate::metrics::Metrics;
 
 /// Halves that wait for each other; beyond it the oldest is stored alone.
@@ -169,7 +169,7 @@ impl Worker {
         }
         for Unfinished { token, received_at, groups } in unfinished {
             let made = self.make(&groups, received_at, usize::MAX).await;
-            self.insert(&token, received_at, &groups, made).await;
+            self.insert(Token::from(token).tried(), received_at, &groups, made).await;
         }
         waiting.into_iter().for_each(|kept| self.take(kept));
     }
@@ -230,7 +230,7 @@ impl Worker {
                 return false;
             }
         }
-        self.insert(&token, received_at, &groups, made).await
+        self.insert(token.into(), received_at, &groups, made).await
     }
 
     /// Leaves out inferences of which every event came before. Only here: what is written down as begun is stored as it
@@ -253,7 +253,7 @@ impl Worker {
             }
         }
         let token = uuid::Uuid::now_v7().simple().to_string();
-        if let Err(error) = settled(self.intake.insert_duplicates(repeated, &token).await) {
+        if let Err(error) = settled(self.intake.insert_duplicates(repeated, token).await) {
             tracing::warn!(%error, "repeated payloads are left to the next process");
             self.ready.put_back(groups);
             return None;
@@ -290,34 +290,39 @@ impl Worker {
     /// Stores a batch that was begun, whatever it takes; false where the process is to end before.
     async fn insert(
         &mut self,
-        token: &str,
+        mut token: Token,
         received_at: Instant,
         groups: &[Group<Place>],
         mut made: Made,
     ) -> bool {
         self.metrics.events(Kind::Prediction, SOURCE, made.predictions.len(), made.rejections.len());
         self.metrics.events(Kind::Outcome, SOURCE, made.outcomes.len(), 0);
-        while let Err(error) = self.insert_once(token, made).await {
+        while let Err(error) = self.insert_once(&token, made).await {
             let error = anyhow::Error::from(error);
-            tracing::warn!(error = format!("{error:#}"), token, "a batch of payloads is not stored yet");
+            tracing::warn!(
+                error = format!("{error:#}"),
+                token = token.text(),
+                "a batch of payloads is not stored yet"
+            );
             if !self.pause().await {
                 return false;
             }
             made = self.make(groups, received_at, usize::MAX).await;
+            token = token.tried();
         }
-        if let Err(error) = self.journal.end(token, groups.iter().flat_map(Group::parts)) {
+        if let Err(error) = self.journal.end(token.text(), groups.iter().flat_map(Group::parts)) {
             // Repeated by the next process under its token, which changes nothing.
-            tracing::warn!(%error, token, "stored payloads stay in the journal");
+            tracing::warn!(%error, token = token.text(), "stored payloads stay in the journal");
         }
         self.metrics.journal(self.journal.bytes());
         true
     }
 
-    async fn insert_once(&self, token: &str, made: Made) -> Result<(), IntakeError> {
+    async fn insert_once(&self, token: &Token, made: Made) -> Result<(), IntakeError> {
         let Made { predictions, outcomes, rejections, .. } = made;
-        settled(self.intake.insert_whole(predictions, token).await)?;
-        settled(self.intake.insert_outcomes(outcomes, token).await)?;
-        settled(self.intake.insert_rejections(rejections, token).await)
+        settled(self.intake.insert_whole(predictions, token.clone()).await)?;
+        settled(self.intake.insert_outcomes(outcomes, token.clone()).await)?;
+        settled(self.intake.insert_rejections(rejections, token.clone()).await)
     }
 
     async fn pause(&self) -> bool {
@@ -342,7 +347,7 @@ impl Worker {
         }
         tracing::warn!(rows = rejections.len(), "payloads were left out; rejected_events says which and why");
         let token = uuid::Uuid::now_v7().simple().to_string();
-        if let Err(error) = self.intake.insert_rejections(rejections, &token).await {
+        if let Err(error) = self.intake.insert_rejections(rejections, token).await {
             let error = anyhow::Error::from(error);
             tracing::error!(error = format!("{error:#}"), "what was left out is not written down");
         }

@@ -84,7 +84,7 @@ impl Kafka {
         let standings = Standings::default();
         let metrics = Arc::new(Metrics::new(&context.meter, &standings));
         let (sender, changes) = mpsc::unbounded_channel();
-        let brokers = Brokers::new(context.health.clone(), CHECK, config.security.clone());
+        let brokers = Brokers::new(context.health.clone(), CHECK);
         let member = Member::new(sender, standings.clone(), brokers);
         let consumer: StreamConsumer<Member> =
             consumer_config(config)?.create_with_context(member).context("Kafka's client cannot be made")?;

@@ -206,7 +206,7 @@ impl Gateway {
             return Ok(None);
         }
         let client = config.client(kafka, limits)?;
-        let brokers = Arc::new(Brokers::new(health.clone(), CHECK, kafka.security.clone()));
+        let brokers = Arc::new(Brokers::new(health.clone(), CHECK));
         let producer = client
             .create_with_context(Context(brokers.clone()))
             .context("Kafka's producer cannot be made")?;

@@ -1,22 +1,18 @@
 //! A member of the consumer group, as the client library calls it back: changes of its partitions, statistics,
 //! errors.
 
-mod refusal;
-
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rdkafka::client::ClientContext;
 use rdkafka::config::RDKafkaLogLevel;
 use rdkafka::consumer::{BaseConsumer, Consumer, ConsumerContext};
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 use rdkafka::statistics::Statistics;
 use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaRespErr;
 use service::Health;
 use tokio::sync::mpsc;
 
-use self::refusal::refusal;
-use super::config::Security;
 use super::standing::Standings;
 
 /// What the group decides about our partitions, each by topic and number.
@@ -31,14 +27,13 @@ pub enum Change {
 pub struct Brokers {
     health: Health,
     check: &'static str,
-    security: Security,
     are_away: AtomicBool,
 }
 
 impl Brokers {
-    pub fn new(health: Health, check: &'static str, security: Security) -> Self {
+    pub fn new(health: Health, check: &'static str) -> Self {
         health.not_ready(check, "no broker of Kafka has answered yet");
-        Self { health, check, security, are_away: AtomicBool::new(true) }
+        Self { health, check, are_away: AtomicBool::new(true) }
     }
 
     pub fn are_away(&self) -> bool {
@@ -48,9 +43,12 @@ impl Brokers {
     /// Hears of an error of the client. Brokers that are there and refuse us are told apart from those that are away.
     pub fn failed(&self, error: &KafkaError, reason: &str) {
         tracing::info!(%error, "Kafka's client: {reason}");
-        if let Some(refusal) = refusal(error, reason, &self.security) {
+        if matches!(
+            error.rdkafka_error_code(),
+            Some(RDKafkaErrorCode::Authentication | RDKafkaErrorCode::SSL)
+        ) {
             self.are_away.store(true, Ordering::Relaxed);
-            self.health.not_ready(self.check, refusal);
+            self.health.not_ready(self.check, format!("a broker of Kafka refuses the connection: {reason}"));
         }
     }
 

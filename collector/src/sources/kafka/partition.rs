@@ -262,7 +262,7 @@ impl Partition {
         self.shared.metrics.lost(&self.place.topic, u64::try_from(next - first).unwrap_or(0));
         let refusal = self.refusal(self.shared.clock.now(), first, next, reason.to_owned());
         let token = format!("{}-{next}-gap", range::token(&self.place, life, first));
-        Ok(self.shared.intake.insert_rejections(vec![refusal], &token).await?)
+        Ok(self.shared.intake.insert_rejections(vec![refusal], token).await?)
     }
 
     fn list(&self, offset: i64) -> Result<TopicPartitionList, KafkaError> {

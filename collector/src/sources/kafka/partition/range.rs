@@ -19,6 +19,7 @@ use crate::batch::Span;
 use crate::decode::{Names, Rules};
 use crate::duplicates::{self, Told};
 use crate::event::{Name, Outcome, Prediction, Rejection};
+use crate::intake::Token;
 use crate::predictions::Predictions;
 
 /// A claim that takes longer, for the store was away, is a receipt of its own: events are counted by the grids that hold
@@ -33,6 +34,8 @@ pub(super) struct Claimed {
     said: Said,
     /// Its new events, where it was told here which they are.
     new: Option<duplicates::Claim>,
+    /// Whether it was claimed before, and so may be stored.
+    was_tried: bool,
 }
 
 /// What the messages of a batch say.
@@ -52,7 +55,7 @@ impl Partition {
     pub(super) async fn open(&mut self, range: Range, messages: Messages) -> Claimed {
         let found = messages.len();
         let (said, _) = self.read(messages, range.received_at).await;
-        Claimed { range, found, said, new: None }
+        Claimed { range, found, said, new: None, was_tried: true }
     }
 
     /// Claims the range of a new batch, unless somebody else was first.
@@ -65,12 +68,12 @@ impl Partition {
         let wanted = Range { first, next, messages: count, received_at, repeated };
         let range = self.record(&course.life, &wanted).await?;
         if range == wanted {
-            return Ok(Claimed { range, found, said, new });
+            return Ok(Claimed { range, found, said, new, was_tried: false });
         }
         // Received later than it was read; or claimed by somebody else, to whom other events were new.
         let new = new.filter(|_| range.repeated == wanted.repeated);
         let (said, _) = self.read(messages, range.received_at).await;
-        Ok(Claimed { range, found, said, new })
+        Ok(Claimed { range, found, said, new, was_tried: true })
     }
 
     /// Which events of a new batch came before; the others are claimed.
@@ -142,16 +145,17 @@ impl Partition {
 
     /// Stores a range, and says how many refusals there were. Again with the same messages it changes nothing.
     pub(super) async fn store(&self, life: &Life, claimed: Claimed) -> Result<usize, Problem> {
-        let Claimed { range, found, said, new } = claimed;
-        let token = token(&self.place, life, range.first);
+        let Claimed { range, found, said, new, was_tried } = claimed;
+        let token = Token::from(token(&self.place, life, range.first));
+        let token = if was_tried { token.tried() } else { token };
         let missing = (range.messages as usize).saturating_sub(found);
         let Stored { accepted, mut rejections } = match said {
             Said::Predictions(taken) => {
-                self.store_predictions(&range, *taken, new, missing > 0, &token).await?
+                self.store_predictions(&range, *taken, new, missing > 0, token.clone()).await?
             }
             Said::Outcomes(Taken { events, rejections, .. }) => {
                 let accepted = events.len();
-                self.shared.intake.insert_outcomes(events, &token).await?;
+                self.shared.intake.insert_outcomes(events, token.clone()).await?;
                 Stored { accepted, rejections }
             }
         };
@@ -160,7 +164,7 @@ impl Partition {
             self.shared.metrics.lost(&self.place.topic, missing as u64);
         }
         let rejected = rejections.len();
-        self.shared.intake.insert_rejections(rejections, &token).await?;
+        self.shared.intake.insert_rejections(rejections, token).await?;
         let kind = crate::event::Kind::from(self.kind);
         self.shared.intake.metrics().events(kind, SOURCE, accepted, rejected);
         Ok(rejected)
@@ -172,7 +176,7 @@ impl Partition {
         taken: Taken<Predictions>,
         new: Option<duplicates::Claim>,
         is_shrunk: bool,
-        token: &str,
+        token: Token,
     ) -> Result<Stored, Problem> {
         let Taken { events, places, rejections } = taken;
         let left_out = rows_of(&range.repeated, &places);
@@ -181,8 +185,8 @@ impl Partition {
         let spans = if is_shrunk { spans(&events) } else { Vec::new() };
         let (intake, accepted) = (&self.shared.intake, events.len());
         match new {
-            Some(claim) => intake.insert_claimed(events, claim, token).await?,
-            None => intake.insert_whole(events, token).await?,
+            Some(claim) => intake.insert_claimed(events, claim, token.clone()).await?,
+            None => intake.insert_whole(events, token.clone()).await?,
         }
         intake.insert_duplicates(repeated, token).await?;
         // Should the whole range be stored in part, its counts may now be those of what was left.

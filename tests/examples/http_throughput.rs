@@ -41,13 +41,8 @@ fn body(seed: usize) -> Bodies {
     Bodies::of(&lines)
 }
 
-fn main() -> anyhow::Result<()> {
-    // As the collector's own process does.
-    service::memory::keep_little();
-    tokio::runtime::Runtime::new()?.block_on(measure())
-}
-
-async fn measure() -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let seconds: u64 = arguments.next().map_or(Ok(20), |text| text.parse())?;
     let is_watched = arguments.next().is_some_and(|text| text == "1");

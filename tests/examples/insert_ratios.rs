@@ -187,8 +187,6 @@ fn threads(name: &str) -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 fn main() -> anyhow::Result<()> {
-    // As the collector's own process does.
-    service::memory::keep_little();
     threads("senders")?.block_on(compare())
 }
 

@@ -104,13 +104,8 @@ async fn stored(store: &Store) -> usize {
     text(store, "SELECT count() FROM predictions").await.parse().expect("a number")
 }
 
-fn main() -> anyhow::Result<()> {
-    // As the collector's own process does.
-    service::memory::keep_little();
-    tokio::runtime::Runtime::new()?.block_on(measure())
-}
-
-async fn measure() -> anyhow::Result<()> {
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
     let mut arguments = std::env::args().skip(1);
     let events: usize = arguments.next().map_or(Ok(1_000_000), |text| text.parse())?;
     let partitions: i32 = arguments.next().map_or(Ok(4), |text| text.parse())?;

@@ -22,6 +22,7 @@ mod harness;
 mod kafka;
 mod mail;
 pub mod own_inserts;
+mod plain_server;
 mod process;
 mod receiver;
 mod waiting;
@@ -34,6 +35,7 @@ pub use harness::{
 };
 pub use kafka::{Broker, Doors, KAFKA_PASSWORD, KAFKA_USER, broker};
 pub use mail::{Mail, MailServer, PASSWORD, Speech, USER};
+pub use plain_server::Link;
 pub use process::{Memory, Process, free_port};
 pub use receiver::{Answer, Received, Receiver};
 pub use waiting::{PATIENCE, eventually, eventually_some, fault_time};

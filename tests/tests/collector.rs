@@ -10,6 +10,8 @@ mod crashes;
 mod faults;
 #[path = "collector/grids.rs"]
 mod grids;
+#[path = "collector/plain_server.rs"]
+mod plain_server;
 #[path = "collector/process.rs"]
 #[allow(dead_code, reason = "the tests of Kafka need all of it, these a part")]
 mod process;

@@ -57,11 +57,7 @@ const SIGNALS: [&str; 5] =
 async fn every_signal_counts(store: &Store, n: usize) {
     let config = collector::Config { grids: soon(), ..collector::Config::default() };
     let last = Running::start_with(store, config, BTreeMap::new()).await;
-    let counted_back = "SELECT count() FROM grids FINAL WHERE recounted_at IS NOT NULL";
-    eventually("every signal's grid is counted back", async || {
-        text(store, counted_back).await == SIGNALS.len().to_string()
-    })
-    .await;
+    grids_are_counted_back(store).await;
     for table in ["signal_minutes", "signal_hours"] {
         let sums = format!(
             "SELECT groupArray((signal, n)) FROM (SELECT toString(signal) AS signal, sum(n) AS n FROM {table} \
@@ -73,4 +69,13 @@ async fn every_signal_counts(store: &Store, n: usize) {
         eventually(&format!("{table} says {expected}"), async || text(store, &sums).await == expected).await;
     }
     last.stop().await;
+}
+
+/// Waits until the signals of these tests have grids, and what came before them is counted.
+pub async fn grids_are_counted_back(store: &Store) {
+    let counted_back = "SELECT count() FROM grids FINAL WHERE recounted_at IS NOT NULL";
+    eventually("every signal's grid is counted back", async || {
+        text(store, counted_back).await == SIGNALS.len().to_string()
+    })
+    .await;
 }

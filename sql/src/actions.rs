@@ -5,6 +5,7 @@ use domain::action::Action;
 use domain::time::Instant;
 use serde::{Deserialize, Serialize};
 
+use crate::again;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -66,7 +67,9 @@ impl Store {
 
     /// Asks for something. The same action again changes nothing.
     pub async fn write_action(&self, action: &Action) -> Result<(), Error> {
-        let mut insert = self.client().insert::<ActionRow>("actions").await?;
+        let insert = self.client().insert::<ActionRow>("actions").await?;
+        // The same action replaces itself; a token that comes again could be remembered where the row is not.
+        let mut insert = insert.with_setting("insert_deduplication_token", again::token_of_its_own());
         insert.write(&ActionRow::from(action)).await?;
         Ok(insert.end().await?)
     }

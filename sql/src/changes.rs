@@ -5,6 +5,7 @@ use domain::incident::IncidentEvent;
 use domain::time::{Instant, Interval};
 use serde::{Deserialize, Serialize};
 
+use crate::again;
 use crate::error::Error;
 use crate::incident_events::EventRow;
 use crate::pages::Ask;
@@ -120,7 +121,9 @@ impl Store {
         if changes.is_empty() {
             return Ok(());
         }
-        let mut insert = self.client().insert::<ChangeRow>("changes").await?;
+        let insert = self.client().insert::<ChangeRow>("changes").await?;
+        // The same change replaces itself; a token that comes again could be remembered where the rows are not.
+        let mut insert = insert.with_setting("insert_deduplication_token", again::token_of_its_own());
         for change in changes {
             insert.write(&ChangeRow::from(change)).await?;
         }

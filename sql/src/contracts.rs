@@ -5,6 +5,7 @@ use domain::contract::Contract;
 use domain::time::Instant;
 use serde::{Deserialize, Serialize};
 
+use crate::again;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -62,6 +63,9 @@ impl Store {
 
     /// Writes a version of a contract down, and says whether it is this one: of two that are stated at once as the same
     /// version the store keeps the first. Earlier versions stay.
+    ///
+    /// # Errors
+    /// Also where the store takes the version again and again and has none.
     pub async fn write_contract(&self, stored: &StoredContract) -> Result<bool, Error> {
         let contract = serde_json::to_string(&stored.contract).map_err(|error| Error::Unexpected {
             query: "contracts",
@@ -74,17 +78,37 @@ impl Store {
             actor: stored.actor.clone(),
             written_at: stored.written_at.millis(),
         };
+        for token in again::tokens(self, &format!("{}/{}", row.model, row.version)) {
+            self.insert_contract(&row, &token).await?;
+            let kept = self.contracts_of_version(&row).await?;
+            if !kept.is_empty() {
+                return Ok(kept.contains(&row));
+            }
+            tracing::warn!(
+                token,
+                "the store knows this token, and has no such contract: stored under a further one"
+            );
+        }
+        let problem =
+            format!("no version {} of the contract of {}, which was inserted", row.version, row.model);
+        Err(Error::Unexpected { query: "contracts_of_version", problem })
+    }
+
+    async fn insert_contract(&self, row: &ContractRow, token: &str) -> Result<(), Error> {
         let mut insert = self
             .client()
             .insert::<ContractRow>("contracts")
             .await?
-            .with_setting("insert_deduplication_token", format!("{}/{}", row.model, row.version))
+            .with_setting("insert_deduplication_token", token)
             .with_setting("insert_deduplicate", "1")
             .with_setting("async_insert", "0");
-        insert.write(&row).await?;
-        insert.end().await?;
+        insert.write(row).await?;
+        Ok(insert.end().await?)
+    }
+
+    /// What was stated as this version of this model's contract.
+    async fn contracts_of_version(&self, row: &ContractRow) -> Result<Vec<ContractRow>, Error> {
         let query = self.query(include_str!("../queries/contracts_of_version.sql"));
-        let kept = query.param("model", &row.model).param("version", row.version);
-        Ok(kept.fetch_all::<ContractRow>().await?.contains(&row))
+        Ok(query.param("model", &row.model).param("version", row.version).fetch_all().await?)
     }
 }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use clickhouse::Row;
 use clickhouse::query::Query;
-use domain::evaluation::{Evaluation, Monitor, UnknownWord, Verdict};
+use domain::evaluation::{Evaluation, Monitor, Subject, UnknownWord, Verdict};
+use domain::signal::OUTCOME;
 use domain::time::{Instant, Interval};
 use serde::{Deserialize, Serialize};
 
+use crate::again;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -164,13 +166,35 @@ impl JudgedRow {
     }
 }
 
+/// Whether what is judged follows the outcomes, which come later: as the queries of this table tell it.
+fn is_of_outcomes(subject: &Subject) -> bool {
+    matches!(subject.monitor, Monitor::Performance | Monitor::Fairness) || subject.signal.starts_with(OUTCOME)
+}
+
 impl Store {
-    /// Stores what was found in one window, all of it or nothing. The same rows under the same `token` again change
-    /// nothing.
+    /// Stores what was found in one window, or in several of one watch, all of it or nothing. Whatever is stored under the
+    /// same `token` again changes nothing.
+    ///
+    /// # Errors
+    /// Also where the store takes the rows again and again and has none of them.
     pub async fn write_evaluations(&self, evaluations: &[Evaluation], token: &str) -> Result<(), Error> {
-        if evaluations.is_empty() {
-            return Ok(());
+        let Some(first) = evaluations.first() else { return Ok(()) };
+        for token in again::tokens(self, token) {
+            self.insert_evaluations(evaluations, &token).await?;
+            // Whoever judged the window first may have said it of other subjects.
+            if !self.may_forget_rows() || self.has_evaluations_like(first).await? {
+                return Ok(());
+            }
+            tracing::warn!(
+                token,
+                "the store knows this token, and has no verdict on the window: stored under a further one"
+            );
         }
+        let problem = "no verdict on a window that was inserted again and again".to_owned();
+        Err(Error::Unexpected { query: "evaluations_like", problem })
+    }
+
+    async fn insert_evaluations(&self, evaluations: &[Evaluation], token: &str) -> Result<(), Error> {
         let mut insert = self
             .client()
             .insert::<EvaluationRow<'_>>("evaluations")
@@ -181,6 +205,21 @@ impl Store {
             insert.write(&EvaluationRow::from(evaluation)).await?;
         }
         Ok(insert.end().await?)
+    }
+
+    /// Whether anything is said of this window by this watch; of outcomes, where the evaluation is about them.
+    async fn has_evaluations_like(&self, evaluation: &Evaluation) -> Result<bool, Error> {
+        let subject = &evaluation.subject;
+        let watched = Watched {
+            model: subject.model.clone(),
+            environment: subject.environment.clone(),
+            watch: subject.watch.clone(),
+            performance: is_of_outcomes(subject),
+        };
+        let query = self
+            .of_watch(include_str!("../queries/evaluations_like.sql"), &watched)
+            .param("window_end", evaluation.window.end.millis());
+        Ok(query.fetch_one::<u64>().await? > 0)
     }
 
     /// Every model that has sent events, in every environment.

@@ -6,6 +6,7 @@ use domain::incident::{Finding, IncidentEvent};
 use domain::time::{Instant, Interval};
 use serde::{Deserialize, Serialize};
 
+use crate::again;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -140,7 +141,9 @@ impl Store {
         if events.is_empty() {
             return Ok(());
         }
-        let mut insert = self.client().insert::<EventRow>("incident_events").await?;
+        let insert = self.client().insert::<EventRow>("incident_events").await?;
+        // The same event replaces itself; a token that comes again could be remembered where the rows are not.
+        let mut insert = insert.with_setting("insert_deduplication_token", again::token_of_its_own());
         for event in events {
             insert.write(&EventRow::from(event)).await?;
         }

@@ -5,6 +5,7 @@ use clickhouse::Row;
 use domain::time::Instant;
 use serde::{Deserialize, Serialize};
 
+use crate::again;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -106,8 +107,8 @@ impl Store {
         Ok(rows.into_iter().map(Claim::from).collect())
     }
 
-    /// Claims `range`; nothing happens where its first offset is claimed already. What holds, [`Store::kafka_ranges`]
-    /// says.
+    /// Claims `range`; nothing happens where its first offset is claimed already. Says what holds: the last claim of each
+    /// life, of which that of `life` is this one, or another's.
     pub async fn claim_kafka_range(
         &self,
         place: &Place,
@@ -115,9 +116,33 @@ impl Store {
         range: &Range,
         claimed_by: &str,
         claimed_at: Instant,
-    ) -> Result<(), Error> {
+    ) -> Result<Vec<Claim>, Error> {
         let Place { group, topic, partition } = place;
         let token = format!("{group}/{topic}/{partition}/{}/{}/{}", life.topic_id, life.era, range.first);
+        let mut claims = Vec::new();
+        for token in again::tokens(self, &token) {
+            self.insert_claim(&token, place, life, range, (claimed_by, claimed_at)).await?;
+            claims = self.kafka_ranges(place).await?;
+            if claims.iter().any(|claim| claim.life == *life && claim.range.first >= range.first) {
+                break;
+            }
+            tracing::warn!(
+                token,
+                "the store knows this token, and has no such claim: claimed under a further one"
+            );
+        }
+        Ok(claims)
+    }
+
+    async fn insert_claim(
+        &self,
+        token: &str,
+        place: &Place,
+        life: &Life,
+        range: &Range,
+        (claimed_by, claimed_at): (&str, Instant),
+    ) -> Result<(), Error> {
+        let Place { group, topic, partition } = place;
         let insert = self.client().insert::<NewClaim>("kafka_ranges").await?;
         let mut insert = insert
             .with_setting("insert_deduplication_token", token)

@@ -6,6 +6,8 @@ mod batches;
 mod counting;
 #[path = "store/earlier.rs"]
 mod earlier;
+#[path = "store/forgotten.rs"]
+mod forgotten;
 #[path = "store/intake.rs"]
 mod intake;
 #[path = "store/migrations.rs"]

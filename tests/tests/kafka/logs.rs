@@ -2,7 +2,7 @@
 
 use domain::time::Instant;
 use sql::kafka_ranges::{EventPlace, Life, Place, Range};
-use tests::{Process, eventually, text};
+use tests::{OwnEngine, Process, eventually, text};
 
 use crate::process::{Settings, metric};
 use crate::world::{World, bodies};
@@ -62,6 +62,24 @@ async fn a_claimed_range_is_finished_with_its_boundaries_and_receive_time() {
     );
     assert_eq!(text(&world.store, &of_the_range).await, "67");
     assert_eq!(world.broker.committed(&world.topic, &world.topic, 0).await, Some(200));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_whose_claim_a_plain_server_forgot_is_claimed_again() {
+    let own = OwnEngine::start().await;
+    let world = World::on(own.fresh_store().await, 1).await;
+    own.stop_merges(&world.store).await;
+    let life = world.begun_with(10).await;
+    world.claim(&life, 10, 77).await;
+    // Its token is known, and no claim of the offset 10 is there.
+    own.forget_rows(&world.store, &["kafka_ranges"]).await;
+    eventually("the server is back", async || world.store.ping().await.is_ok()).await;
+    assert_eq!(world.store.kafka_ranges(&world.place()).await.expect("claims")[0].range.next, 10);
+    world.broker.produce(&world.topic, 0, &bodies(10..200)).await;
+    let collector = world.collector().await;
+    world.stored(200).await;
+    collector.stop().await;
+    world.holds_exactly(200).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -27,7 +27,11 @@ pub struct World {
 
 impl World {
     pub async fn new(partitions: i32) -> Self {
-        let (broker, store) = (broker().await, fresh_store().await);
+        Self::on(fresh_store().await, partitions).await
+    }
+
+    pub async fn on(store: Store, partitions: i32) -> Self {
+        let broker = broker().await;
         let topic = store.config().database.clone();
         broker.make_topic(&topic, partitions).await;
         Self { broker, store, topic }

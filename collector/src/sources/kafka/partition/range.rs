@@ -102,8 +102,7 @@ impl Partition {
             let is_late = now.since(wanted.received_at) >= RECEIPT;
             let received_at = if is_late { now } else { wanted.received_at };
             let range = Range { received_at, ..wanted.clone() };
-            shared.store.claim_kafka_range(place, life, &range, &shared.name, now).await?;
-            shared.store.kafka_ranges(place).await
+            shared.store.claim_kafka_range(place, life, &range, &shared.name, now).await
         };
         let claims = shared.intake.patiently(attempt).await?;
         let newest = claims.into_iter().filter(|claim| claim.life.topic_id == life.topic_id);

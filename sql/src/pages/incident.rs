@@ -73,6 +73,8 @@ pub enum Shows {
     Unseen(Vec<String>),
     /// A prediction that failed.
     Error,
+    /// An event that broke a rule of the contract about the signal.
+    Broken,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -168,6 +170,7 @@ impl Shows {
             Self::Category(_) => "category",
             Self::Unseen(_) => "unseen",
             Self::Error => "error",
+            Self::Broken => "broken",
         }
     }
 

@@ -10,7 +10,8 @@ mod on_demand;
 mod pending;
 mod sample;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use domain::grid::Grid;
@@ -20,6 +21,8 @@ use sql::Store;
 use sql::grids::StoredGrid;
 use tokio_util::sync::CancellationToken;
 
+use self::backfill::Begun;
+use self::initial::Owed;
 use self::late::Looks;
 use self::pending::Due;
 pub use self::pending::Pending;
@@ -40,6 +43,8 @@ pub struct Maker {
     clock: Clock,
     contracts: Contracts,
     pending: Pending,
+    /// What this process has begun to count back: its notes stand.
+    begun: Arc<Mutex<BTreeSet<Begun>>>,
     metrics: Arc<Metrics>,
 }
 
@@ -59,6 +64,7 @@ impl Maker {
             clock: context.clock.clone(),
             contracts: context.contracts.clone(),
             pending: intake.pending().clone(),
+            begun: Arc::default(),
             metrics: intake.metrics().clone(),
         }
     }
@@ -88,13 +94,14 @@ impl Maker {
     }
 
     async fn keep_counting(&self, stopper: &CancellationToken) {
-        let mut looks = Looks::default();
+        let (mut looks, mut owed) = (Looks::default(), Owed::default());
         let mut tick = tokio::time::interval(Duration::from_millis(self.config.refresh_ms));
         tick.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         while stopper.run_until_cancelled(tick.tick()).await.is_some() {
             let work = async {
-                self.count_what_came_before().await?;
-                self.correct_late(&mut looks).await
+                self.count_what_came_before(&mut owed).await?;
+                self.correct_late(&mut looks).await?;
+                self.sum_owed(&mut owed).await
             };
             if let Some(Err(error)) = stopper.run_until_cancelled(work).await {
                 tracing::warn!(error = %error, "events before a grid cannot be counted now; tried again soon");

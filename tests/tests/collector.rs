@@ -8,6 +8,8 @@ mod counted;
 mod crashes;
 #[path = "collector/faults.rs"]
 mod faults;
+#[path = "collector/forgotten.rs"]
+mod forgotten;
 #[path = "collector/grids.rs"]
 mod grids;
 #[path = "collector/plain_server.rs"]

@@ -1,17 +1,25 @@
 //! Counts by a grid what was received before it held, a day of event time after the other, each under a token of its
 //! own: several collectors may do it at once, and one that died is taken up where it stopped.
+//!
+//! Invariant: a day that may have been broken off is noted, and compared with the raw events once its grid is marked. A store
+//! that was killed may know the token of counts that it has lost (`docs/decisions/0002-clickhouse-is-odd.md`).
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, MutexGuard, PoisonError};
 
 use domain::time::{DAY, Instant, Interval, MINUTE};
 use sql::counts::Resolution;
 use sql::grid_making::ReceivedBefore;
 use sql::grids::StoredGrid;
+use sql::late_stretches::LateStretch;
 use sql::recount::{CountedBy, Stretch, Watched};
 
 use super::Maker;
+use super::initial::Owed;
 use crate::known::ModelGrids;
+
+/// A day that was begun to be counted back: of a model, by the grids that hold from an instant, and its own begin.
+pub(super) type Begun = (String, Instant, Instant);
 
 /// Grids of a model that hold from the same instant.
 pub(super) struct Group<'a> {
@@ -23,11 +31,11 @@ pub(super) struct Group<'a> {
 
 impl Maker {
     /// Counts for all grids that hold and have settled but were not counted back yet.
-    pub(super) async fn count_what_came_before(&self) -> Result<(), sql::Error> {
+    pub(super) async fn count_what_came_before(&self, owed: &mut Owed) -> Result<(), sql::Error> {
         let known = self.grids.current();
         let (mut is_reloaded, mut is_marked) = (false, false);
         for (model, known) in known.models() {
-            for group in groups(model, known) {
+            for group in groups(model, known, |stored| stored.recounted_at.is_none()) {
                 if !self.is_settled(group.holds_from) {
                     continue;
                 }
@@ -43,7 +51,7 @@ impl Maker {
                 }
                 let received = self.store.received_before(group.model, group.holds_from).await?;
                 self.count_back(&group, &received).await?;
-                self.sum_initial_baseline(&group, &received).await?;
+                self.sum_or_owe(&group, &received, owed).await?;
                 self.mark_counted(&group).await?;
             }
         }
@@ -57,20 +65,49 @@ impl Maker {
         let first = received.iter().map(|received| received.first_event).min();
         let last = received.iter().map(|received| received.last_event).max();
         let (Some(first), Some(last)) = (first, last) else { return Ok(()) };
-        let interval = Interval::new(first, last.saturating_add(MINUTE)).widened_to(DAY);
-        for day in self.store.days_of(group.model, interval).await? {
+        let events = Interval::new(first, last.saturating_add(MINUTE)).widened_to(MINUTE);
+        for day in self.store.days_of(group.model, events.widened_to(DAY)).await? {
             let day = Interval::new(day.at, day.at.saturating_add(DAY));
-            let token =
-                format!("grids-{}-{}-{}", group.model, group.holds_from.millis(), day.start.seconds());
-            let [first, second] = group.stretches(day);
-            if !first.signals.is_empty() {
-                self.store.backfill_counts(&first, &format!("{token}-a")).await?;
+            match day.intersection(events).filter(|_| self.store.may_forget_rows()) {
+                Some(part) => self.count_noted(group, day, part).await?,
+                None => self.count_day_back(group, day).await?,
             }
-            if !second.watched.is_empty() {
-                self.store.backfill_counts(&second, &format!("{token}-b")).await?;
-                self.store.backfill_moments(&second, &format!("{token}-m")).await?;
-                self.store.backfill_traffic(&second, &format!("{token}-t")).await?;
-            }
+        }
+        Ok(())
+    }
+
+    /// Counts a day back under a note of the part of it that the events are in. Whoever dies meanwhile, and whatever fails,
+    /// leaves the note.
+    async fn count_noted(&self, group: &Group<'_>, day: Interval, part: Interval) -> Result<(), sql::Error> {
+        let begun = (group.model.to_owned(), group.holds_from, day.start);
+        let was_begun = self.begun().contains(&begun);
+        let note = LateStretch { model: group.model.to_owned(), interval: part, noted_at: self.clock.now() };
+        if !was_begun {
+            self.store.note_late_stretches(std::slice::from_ref(&note)).await?;
+            self.begun().insert(begun.clone());
+        }
+        self.count_day_back(group, day).await?;
+        if !was_begun {
+            self.store.settle_late_stretches(&[note], self.clock.now()).await?;
+        }
+        self.begun().remove(&begun);
+        Ok(())
+    }
+
+    fn begun(&self) -> MutexGuard<'_, BTreeSet<Begun>> {
+        self.begun.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn count_day_back(&self, group: &Group<'_>, day: Interval) -> Result<(), sql::Error> {
+        let token = format!("grids-{}-{}-{}", group.model, group.holds_from.millis(), day.start.seconds());
+        let [first, second] = group.stretches(day);
+        if !first.signals.is_empty() {
+            self.store.backfill_counts(&first, &format!("{token}-a")).await?;
+        }
+        if !second.watched.is_empty() {
+            self.store.backfill_counts(&second, &format!("{token}-b")).await?;
+            self.store.backfill_moments(&second, &format!("{token}-m")).await?;
+            self.store.backfill_traffic(&second, &format!("{token}-t")).await?;
         }
         Ok(())
     }
@@ -88,10 +125,14 @@ impl Maker {
     }
 }
 
-/// The grids of a model that were not counted back, those that hold first before the others.
-fn groups<'a>(model: &'a str, known: &'a ModelGrids) -> Vec<Group<'a>> {
+/// The grids of a model that are `wanted`, those that hold first before the others.
+pub(super) fn groups<'a>(
+    model: &'a str,
+    known: &'a ModelGrids,
+    wanted: impl Fn(&StoredGrid) -> bool,
+) -> Vec<Group<'a>> {
     let mut by_instant: BTreeMap<Instant, Vec<Arc<StoredGrid>>> = BTreeMap::new();
-    for stored in known.by_signal.values().filter(|stored| stored.recounted_at.is_none()) {
+    for stored in known.by_signal.values().filter(|stored| wanted(stored)) {
         by_instant.entry(stored.grid.holds_from).or_default().push(stored.clone());
     }
     let group = |(holds_from, mut grids): (Instant, Vec<Arc<StoredGrid>>)| {

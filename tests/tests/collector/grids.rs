@@ -19,13 +19,13 @@ use tests::{client, eventually, fresh_store, text};
 
 use crate::running::{Running, events, soon};
 
-fn quick() -> Config {
+pub fn quick() -> Config {
     let batch = collector::config::Batch { age_ms: 20, ..Config::default().batch };
     Config { grids: soon(), batch, ..Config::default() }
 }
 
 /// Waits until each of the model's six grids has counted what came before it.
-async fn all_counted_back(store: &Store) {
+pub async fn all_counted_back(store: &Store) {
     eventually("every grid is counted back", async || {
         let grids = in_force(store.grids(Some("m")).await.expect("grids"));
         grids.len() == 6 && grids.iter().all(|stored| stored.recounted_at.is_some())
@@ -33,7 +33,7 @@ async fn all_counted_back(store: &Store) {
     .await;
 }
 
-fn contracts() -> BTreeMap<String, Contract> {
+pub fn contracts() -> BTreeMap<String, Contract> {
     let latency = Some(LatencyObjective { limit_ms: 20.0, target: 0.9 });
     let contract = Contract {
         segments: vec!["country".to_owned(), "tag.region".to_owned()],
@@ -44,7 +44,7 @@ fn contracts() -> BTreeMap<String, Contract> {
 }
 
 /// One cell of the counts: segment, signal, grid, minute, bin.
-type Cell = (String, String, u32, i64, u16);
+pub type Cell = (String, String, u32, i64, u16);
 
 #[derive(Deserialize)]
 struct Raw {
@@ -72,7 +72,7 @@ async fn rows<T: for<'de> Deserialize<'de>>(store: &Store, statement: &str) -> V
 }
 
 /// What must be counted, by the words of the grids themselves.
-async fn expected(store: &Store, grids: &[StoredGrid]) -> BTreeMap<Cell, i64> {
+pub async fn expected(store: &Store, grids: &[StoredGrid]) -> BTreeMap<Cell, i64> {
     let dimensions: Vec<(&str, &StoredGrid)> = [("country", "feature.country"), ("tag.region", "tag.region")]
         .iter()
         .map(|(name, signal)| (*name, grids.iter().find(|g| g.grid.signal == *signal).expect("its grid")))
@@ -117,7 +117,7 @@ fn bin_of(stored: &StoredGrid, event: &Raw) -> Bin {
     }
 }
 
-async fn counted(store: &Store, table: &str, time: &str) -> BTreeMap<Cell, i64> {
+pub async fn counted(store: &Store, table: &str, time: &str) -> BTreeMap<Cell, i64> {
     let statement = format!(
         "SELECT segment, signal, grid, toUnixTimestamp({time}) AS minute, bin, sum(n) AS n FROM {table} \
          GROUP BY segment, signal, grid, minute, bin HAVING n != 0"

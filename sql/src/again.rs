@@ -10,8 +10,8 @@ use crate::store::Store;
 /// Further tokens: one is used up by each kill at the wrong moment.
 const MOST: usize = 8;
 
-/// The tokens under which rows are inserted until they are there. On a cluster only the first: replicated tables keep rows and
-/// token together, and rows that are not seen yet may only be on their way to this replica.
+/// The tokens under which rows are inserted until they are there. Only the first where rows and token are kept together
+/// ([`Store::may_forget_rows`]): on a cluster, rows that are not seen yet may only be on their way to this replica.
 pub(crate) fn tokens(store: &Store, token: &str) -> impl Iterator<Item = String> + use<> {
     let most = if store.may_forget_rows() { MOST } else { 0 };
     let first = token.to_owned();

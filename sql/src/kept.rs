@@ -37,9 +37,10 @@ impl Door {
 }
 
 impl Store {
-    /// Whether a killed server may remember a token and not the rows. Replicated tables commit both at once.
+    /// Whether a killed server may remember a token and not the rows. Replicated tables commit both at once, and the
+    /// embedded engine strikes such tokens out before it opens its tables again.
     pub fn may_forget_rows(&self) -> bool {
-        self.config().cluster.is_empty()
+        self.config().cluster.is_empty() && !self.config().is_embedded()
     }
 
     /// For how long the server has been up, in whole seconds.

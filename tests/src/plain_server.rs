@@ -17,6 +17,15 @@ use tokio_util::sync::CancellationToken;
 use crate::harness::{OwnEngine, text};
 
 impl OwnEngine {
+    /// An empty, migrated database on it, as that of a server of somebody's own.
+    pub async fn plain_store(&self) -> Store {
+        let migrated = self.fresh_store().await;
+        let config = sql::Config { embedded: false, ..migrated.config().clone() };
+        let store = Store::connect(&config).expect("a sound configuration");
+        self.stop_merges(&store).await;
+        store
+    }
+
     /// Keeps parts as they are inserted, so that the newest part of a table is its newest insert.
     pub async fn stop_merges(&self, store: &Store) {
         store.ask("SYSTEM STOP MERGES", "Null").await.expect("merges stop");

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant as Moment};
 
 use bytes::Bytes;
 use sql::intake::Door;
+use sql::kept::Keeper;
 
 use super::{Intake, IntakeError, Patience, Token, off_the_runtime};
 use crate::batch::{self, Month, Rows, Span};
@@ -20,6 +21,10 @@ const ATTEMPT: Duration = Duration::from_secs(60);
 
 /// A server tells in whole seconds how long it has been up.
 const UPTIME_STEP: Duration = Duration::from_secs(2);
+
+/// Rows that are not there are looked for once more after this time: another's insert under the same token, such as that of a
+/// collector which was taken for dead, may be about to give them their place.
+const SECOND_LOOK: Duration = Duration::from_secs(2);
 
 /// Whether the rows of an insert are there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,13 +110,12 @@ impl Intake {
         };
         let mut tokens = vec![token.text().to_owned()];
         loop {
-            let mut lost: Vec<&Month> = Vec::new();
-            for month in &rows.months {
-                let is_there = || self.store.holds_of_batch(&keeper, &tokens, &month.model, month.at);
-                if !self.patiently(is_there).await? {
-                    lost.push(month);
-                }
+            let lost = self.lost(&keeper, &tokens, rows.months.iter().collect()).await?;
+            if lost.is_empty() {
+                return Ok(());
             }
+            tokio::time::sleep(SECOND_LOOK).await;
+            let lost = self.lost(&keeper, &tokens, lost).await?;
             if lost.is_empty() {
                 return Ok(());
             }
@@ -130,6 +134,23 @@ impl Intake {
             }
             tokens.push(again);
         }
+    }
+
+    /// Those months of a batch of which the store has nothing.
+    async fn lost<'a>(
+        &self,
+        keeper: &Keeper,
+        tokens: &[String],
+        months: Vec<&'a Month>,
+    ) -> Result<Vec<&'a Month>, IntakeError> {
+        let mut lost = Vec::new();
+        for month in months {
+            let is_there = || self.store.holds_of_batch(keeper, tokens, &month.model, month.at);
+            if !self.patiently(is_there).await? {
+                lost.push(month);
+            }
+        }
+        Ok(lost)
     }
 
     /// Repeats an insert while the store is away, and says whether its rows are there then.

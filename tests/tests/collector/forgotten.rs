@@ -29,7 +29,7 @@ async fn initial(store: &Store) -> BySignal {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_day_that_was_begun_to_be_counted_back_is_noted_until_it_is_counted_and_compared() {
     let own = OwnEngine::start().await;
-    let store = own.fresh_store().await;
+    let store = own.plain_store().await;
     let config = quick();
     let grids = Grids { settle_ms: 3_000, ..config.grids.clone() };
     let collector = Running::start_with(&store, Config { grids, ..config }, contracts()).await;
@@ -54,8 +54,7 @@ async fn a_day_that_was_begun_to_be_counted_back_is_noted_until_it_is_counted_an
 #[tokio::test(flavor = "multi_thread")]
 async fn counts_that_a_plain_server_lost_are_put_right_and_only_then_a_baseline_is_made_of_them() {
     let own = OwnEngine::start().await;
-    let store = own.fresh_store().await;
-    own.stop_merges(&store).await;
+    let store = own.plain_store().await;
     let collector = Running::start_with(&store, quick(), contracts()).await;
     assert_eq!(collector.predictions(&events("m", 0..1_000)).await.status, 200);
     all_counted_back(&store).await;

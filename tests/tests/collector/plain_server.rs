@@ -28,7 +28,7 @@ fn config() -> Config {
 #[tokio::test(flavor = "multi_thread")]
 async fn rows_that_a_plain_server_lost_with_its_life_are_inserted_again() {
     let own = OwnEngine::start().await;
-    let direct = own.fresh_store().await;
+    let direct = own.plain_store().await;
     let (link, store) = Link::to(&direct).await;
     let collector = Running::start_with(&store, config(), BTreeMap::new()).await;
     assert_eq!(collector.predictions(&events("k", 0..100)).await.status, 200);
@@ -61,8 +61,7 @@ async fn rows_that_a_plain_server_lost_with_its_life_are_inserted_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_batch_that_collector_and_plain_server_died_in_is_completed_by_the_next_collector() {
     let own = OwnEngine::start().await;
-    let direct = own.fresh_store().await;
-    own.stop_merges(&direct).await;
+    let direct = own.plain_store().await;
     let (link, store) = Link::to(&direct).await;
     let collector = Running::start_with(&store, config(), BTreeMap::new()).await;
     link.lose_answers();

@@ -67,8 +67,7 @@ async fn a_claimed_range_is_finished_with_its_boundaries_and_receive_time() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_range_whose_claim_a_plain_server_forgot_is_claimed_again() {
     let own = OwnEngine::start().await;
-    let world = World::on(own.fresh_store().await, 1).await;
-    own.stop_merges(&world.store).await;
+    let world = World::on(own.plain_store().await, 1).await;
     let life = world.begun_with(10).await;
     world.claim(&life, 10, 77).await;
     // Its token is known, and no claim of the offset 10 is there.

@@ -24,8 +24,7 @@ fn at(second: i64) -> Instant {
 /// An engine whose parts stay as they are inserted.
 async fn plain_server() -> (OwnEngine, Store) {
     let own = OwnEngine::start().await;
-    let store = own.fresh_store().await;
-    own.stop_merges(&store).await;
+    let store = own.plain_store().await;
     (own, store)
 }
 

@@ -1,5 +1,4 @@
--- The latest events that show what an incident is about: in its segment, without the value, with one in a range, or such
--- that broke a rule about it (`amount.range` is one about `feature.amount`, and one without a dot about no signal).
+-- The latest events that show what an incident is about: in its segment, without the value, or with one in a range.
 SELECT
     id, timestamp, version, numbers, categories
 FROM predictions
@@ -17,11 +16,6 @@ WHERE model = {model:String} AND environment = {environment:String}
         {shows:String} = 'unseen', mapContains(categories, {signal:String})
             AND NOT has({levels:Array(String)}, categories[{signal:String}]),
         {shows:String} = 'error', error != '',
-        {shows:String} = 'broken', arrayExists(
-            named -> named = {signal:String} OR concat('feature.', named) = {signal:String},
-            arrayMap(
-                rule -> substring(rule, 1, greatest(length(rule) - position(reverse(concat('.', rule)), '.'), 0)),
-                arrayFilter(rule -> rule != '?', rules))),
         1)
 ORDER BY model DESC, environment DESC, timestamp DESC
 LIMIT {most:UInt32}

@@ -73,8 +73,6 @@ pub enum Shows {
     Unseen(Vec<String>),
     /// A prediction that failed.
     Error,
-    /// An event that broke a rule of the contract about the signal.
-    Broken,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -170,7 +168,6 @@ impl Shows {
             Self::Category(_) => "category",
             Self::Unseen(_) => "unseen",
             Self::Error => "error",
-            Self::Broken => "broken",
         }
     }
 

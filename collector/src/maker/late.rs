@@ -80,6 +80,11 @@ impl Maker {
         looks.next = now.saturating_add(settle / 8);
         for stray in looks.strays(self.store.late_stretches().await?) {
             let now = self.clock.now();
+            if self.is_counts_only(&stray.model) {
+                // There are no raw events to compare it with.
+                self.store.settle_late_stretches(&stray.notes, now).await?;
+                continue;
+            }
             if looks.is_time(&stray.model, now, settle) {
                 self.look_at(&stray, looks, now).await?;
             }
@@ -91,8 +96,7 @@ impl Maker {
     async fn look_at(&self, stray: &Stray, looks: &mut Looks, now: Instant) -> Result<(), sql::Error> {
         let settle = self.config.settle();
         let known = self.grids.fresh_for(now).await?.model(&stray.model);
-        let minutes = compared(stray, &known, !self.is_counts_only(&stray.model));
-        let kept = Kept::at(now, &self.store.config().retention);
+        let minutes = compared(stray, &known);
         for stretch in [minutes.clone(), minutes.by_hours()] {
             let by = stretch.resolution;
             if by == Resolution::Minutes && looks.agreeing.contains(stray) {
@@ -101,10 +105,10 @@ impl Maker {
             if !self.is_ripe(stray, &stretch, &known, now).await? {
                 return Ok(());
             }
-            if self.has_expired(&stretch, kept).await? {
+            if self.has_expired(&stretch, now).await? {
                 break;
             }
-            if self.correct(stray, &stretch, kept).await? {
+            if self.correct(stray, &stretch).await? {
                 tracing::info!(model = stray.model, stretch = %stretch.interval, ?by, "counted late events again");
                 looks.put_off(&stray.model, now.saturating_add(settle), settle);
                 return Ok(());
@@ -143,7 +147,8 @@ impl Maker {
             || self.store.moving(stretch, lately).await?.is_empty())
     }
 
-    async fn has_expired(&self, stretch: &Stretch, kept: Kept) -> Result<bool, sql::Error> {
+    async fn has_expired(&self, stretch: &Stretch, now: Instant) -> Result<bool, sql::Error> {
+        let kept = Kept::at(now, &self.store.config().retention);
         let is_expired = !self.store.hours_expired(&stretch.model, stretch.interval, kept).await?.is_empty();
         if is_expired {
             tracing::warn!(
@@ -155,15 +160,14 @@ impl Maker {
     }
 
     /// Compares a stretch; corrects it where it differs, which it says.
-    async fn correct(&self, stray: &Stray, stretch: &Stretch, kept: Kept) -> Result<bool, sql::Error> {
+    async fn correct(&self, stray: &Stray, stretch: &Stretch) -> Result<bool, sql::Error> {
         if stretch.resolution == Resolution::Minutes {
             self.store.reload_grid_dictionaries().await?;
         }
         let counts = !self.store.count_differences(stretch).await?.is_empty();
         let moments = self.store.moment_differences(stretch).await? > 0;
         let traffic = self.store.traffic_differences(stretch).await? > 0;
-        let breaches = !self.store.breach_differences(stretch, kept).await?.is_empty();
-        if !(counts || moments || traffic || breaches) {
+        if !(counts || moments || traffic) {
             return Ok(false);
         }
         // First the note that what is corrected now is to be looked at again.
@@ -178,9 +182,6 @@ impl Maker {
         }
         if traffic {
             self.store.correct_traffic(stretch).await?;
-        }
-        if breaches {
-            self.store.correct_breaches(stretch, kept).await?;
         }
         Ok(true)
     }
@@ -209,7 +210,7 @@ fn together(notes: Vec<LateStretch>) -> Vec<Stray> {
 }
 
 /// Only grids that were counted back: the others will count the stretch when they are.
-fn compared(stray: &Stray, known: &ModelGrids, values_kept: bool) -> Stretch {
+fn compared(stray: &Stray, known: &ModelGrids) -> Stretch {
     let is_done = |signal: &str| known.by_signal.get(signal).is_some_and(|s| s.recounted_at.is_some());
     let watched =
         known.dimensions.iter().filter(|dimension| is_done(&dimension.signal)).map(|dimension| Watched {
@@ -231,7 +232,6 @@ fn compared(stray: &Stray, known: &ModelGrids, values_kept: bool) -> Stretch {
         watched: watched.collect(),
         whole: true,
         compared: true,
-        values_kept,
     }
 }
 

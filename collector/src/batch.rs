@@ -153,7 +153,6 @@ pub fn uncounted(events: &Predictions, known: &Known) -> BTreeMap<(Name, Name), 
 fn event_columns(events: Predictions) -> Vec<ArrayRef> {
     let Predictions { signals, words, labels, .. } = &events;
     let (signals, words, labels) = (texts(signals), texts(words), texts(labels));
-    let rules = broken(&events);
     vec![
         columns::text(events.ids),
         numbered(events.models, &labels),
@@ -169,16 +168,7 @@ fn event_columns(events: Predictions) -> Vec<ArrayRef> {
         columns::text(events.errors),
         columns::text(events.trace_ids),
         numbered(events.sources, &labels),
-        rules,
     ]
-}
-
-/// The rules that each event broke: of most of them none.
-fn broken(events: &Predictions) -> ArrayRef {
-    let marked = || events.marks.iter().map(|(row, marks)| (*row as usize, &marks.breaches));
-    let offsets = columns::offsets_on_rows(events.len(), marked().map(|(row, rules)| (row, rules.len())));
-    let rules = marked().flat_map(|(_, rules)| rules).map(Name::as_str);
-    list(offsets, Arc::new(StringArray::from_iter_values(rules)))
 }
 
 fn count_columns(

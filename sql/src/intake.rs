@@ -49,7 +49,6 @@ pub fn event_schema() -> SchemaRef {
             ("error", DataType::Utf8),
             ("trace_id", DataType::Utf8),
             ("source", dictionary()),
-            ("rules", list_of(DataType::Utf8)),
         ];
         let fields = event.map(|(name, kind)| Field::new(name, kind, false));
         Arc::new(Schema::new(fields.to_vec()))

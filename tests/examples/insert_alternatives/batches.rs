@@ -22,7 +22,7 @@ use sql::grids::StoredGrid;
 pub const ROWS: usize = 50_000;
 
 /// The columns of an event; those of its counts stand behind them.
-const OF_AN_EVENT: usize = 15;
+const OF_AN_EVENT: usize = 14;
 
 /// The columns of an event that the measured ones fill.
 pub const FILLED: [usize; 9] = [0, 1, 2, 3, 4, 5, 6, 7, 13];

@@ -91,7 +91,7 @@ async fn tuples_door(store: &Store) {
             "tuples_to_predictions",
             "predictions",
             "id, model, version, environment, timestamp, received_at, numbers, categories, vectors, lists, tags, error, \
-             trace_id, source, rules FROM intake_tuples"
+             trace_id, source FROM intake_tuples"
                 .to_owned(),
         ),
         view(

@@ -176,7 +176,7 @@ impl Batch {
             "traffic_errors" => integers(self.events.iter().map(|_| 0)),
             "traffic_first_event" | "traffic_last_event" => integers(times()),
             "traffic_largest_lag_ms" => integers(self.events.iter().map(|_| 1_000)),
-            "rules" | "breach_rule" => texts(std::iter::once("x.range")),
+            "breach_rule" => texts(std::iter::once("x.range")),
             "breach_minute" => integers(std::iter::once(minute(0))),
             "breach_n" => integers(std::iter::once(1)),
             unknown => panic!("the intake has a column {unknown} that this test does not know"),

@@ -8,8 +8,6 @@ use sql::migrate::{VERSION, migrate, rendered, wait_for_schema};
 use sql::{Error, Store};
 use tests::{client, fresh_config, fresh_store, text};
 
-use crate::batches::Batch;
-
 #[derive(Row, Serialize, Deserialize)]
 struct Applied {
     version: u32,
@@ -92,27 +90,6 @@ async fn a_role_waits_for_the_schema_and_says_what_it_waited_for() {
     });
     migrate(&store).await.expect("applied");
     waiting.await.expect("no panic").expect("it came");
-}
-
-/// As a store of an earlier Leeway: what it holds is told from what broke nothing.
-#[tokio::test]
-async fn of_events_that_were_stored_before_their_rules_were_kept_nobody_knows_what_they_broke() {
-    let store = fresh_store().await;
-    let event = "id, model, version, environment, timestamp, received_at, numbers, categories, vectors, lists, tags, error, \
-                 trace_id, source";
-    for statement in [
-        &format!("ALTER TABLE intake_to_predictions MODIFY QUERY SELECT {event} FROM intake"),
-        "ALTER TABLE intake DROP COLUMN rules",
-        "ALTER TABLE predictions DROP COLUMN rules",
-        "INSERT INTO intake (id, model, timestamp, received_at) VALUES ('before', 'm', now(), now())",
-        "ALTER TABLE schema_migrations DELETE WHERE version > 49",
-    ] {
-        client(&store).query(statement).with_setting("mutations_sync", "2").execute().await.expect("done");
-    }
-    assert!(!migrate(&store).await.expect("applied again").applied.is_empty());
-    Batch::of_an_hour("m").insert(&store, "after").await;
-    let rules = "SELECT rules, count() FROM predictions GROUP BY rules ORDER BY rules";
-    assert_eq!(text(&store, rules).await, "[]\t59\n['?']\t1\n['x.range']\t1");
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use domain::time::Instant;
 
 use self::columns::{instants, keyed, list, lists, named, numbered, tags, texts, vectors};
 pub use self::rows::{Month, Rows};
-pub use self::span::{Span, identities, spans, spans_refused};
+pub use self::span::{Span, identities, spans};
 use crate::count::{Segments, SignalNumbers, Tally, count, minute_of};
 use crate::dictionary::Dictionary;
 use crate::event::{Name, Outcome, Rejection};

@@ -3,24 +3,23 @@
 //! A model needs none: every field has a default, and a model that nobody described is watched all the same.
 
 pub mod judged;
+pub mod objectives;
 pub mod privacy;
 pub mod signal;
+pub mod watch;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::baseline;
-use crate::evaluation::Monitor;
-use crate::objective::{self, PERIOD_DAYS};
 use crate::signal::{PREDICTION, Role, role};
-use crate::time::{DAY, HOUR, Instant};
-use crate::window::Schedule;
-pub use judged::{Fairness, Ranking};
+use crate::time::Instant;
+pub use judged::{Decision, Fairness, Ranking};
+pub use objectives::{LatencyObjective, Objectives};
 pub use privacy::{Action, Pattern, Privacy};
 use signal::TERMS;
 pub use signal::{Criticality, SignalTerms, SignalType};
+pub use watch::{Against, Watch};
 
 /// The environment of events that state none.
 pub const DEFAULT_ENVIRONMENT: &str = "production";
@@ -88,176 +87,6 @@ pub struct Bad {
     pub why: String,
 }
 
-/// What share of events must be good over `period_days`. How fast the rest may be used up is in [`crate::objective`].
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Objectives {
-    pub latency: Option<LatencyObjective>,
-    /// The share of predictions that must succeed, such as 0.999.
-    pub availability: Option<f64>,
-    /// The share of predictions whose feature must be no older than `freshness_s` allows, for each feature.
-    pub freshness: Option<f64>,
-    /// The share of predictions that must keep what the contract states about a signal, for each signal it names.
-    pub quality: Option<f64>,
-    /// Over how many days a budget of bad events lasts.
-    pub period_days: u32,
-}
-
-impl Default for Objectives {
-    fn default() -> Self {
-        Self { latency: None, availability: None, freshness: None, quality: None, period_days: PERIOD_DAYS }
-    }
-}
-
-impl Objectives {
-    pub fn period(&self) -> Duration {
-        DAY.saturating_mul(self.period_days)
-    }
-
-    /// Every stated share with its key.
-    fn targets(&self) -> impl Iterator<Item = (&'static str, f64)> {
-        [
-            ("objectives.availability", self.availability),
-            ("objectives.latency.target", self.latency.map(|latency| latency.target)),
-            ("objectives.freshness", self.freshness),
-            ("objectives.quality", self.quality),
-        ]
-        .into_iter()
-        .filter_map(|(key, target)| Some((key, target?)))
-    }
-}
-
-/// At least `target` of the predictions take no longer than `limit_ms`.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct LatencyObjective {
-    pub limit_ms: f64,
-    pub target: f64,
-}
-
-/// From which score on a prediction is a yes, and what each kind of decision is worth, in any unit: a cost is negative.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Decision {
-    pub threshold: f64,
-    pub true_positive: f64,
-    pub false_positive: f64,
-    pub false_negative: f64,
-    pub true_negative: f64,
-}
-
-impl Default for Decision {
-    fn default() -> Self {
-        Self {
-            threshold: 0.5,
-            true_positive: 0.0,
-            false_positive: 0.0,
-            false_negative: 0.0,
-            true_negative: 0.0,
-        }
-    }
-}
-
-/// One way of looking at a model: windows of one schedule against one baseline.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Watch {
-    pub name: String,
-    pub window_s: u64,
-    pub step_s: u64,
-    /// How long after its end a window waits for late events.
-    pub grace_s: u64,
-    pub baseline: String,
-    /// What windows are compared with; see [`Watch::against`] for what holds where nothing is stated.
-    pub against: Option<Against>,
-    /// Fewer events than this in a window are too little to say anything.
-    pub least_events: u64,
-    /// Windows that end at or before this instant are not looked at.
-    pub from: Option<Rfc3339>,
-    /// Windows that end after this instant are not looked at.
-    pub until: Option<Rfc3339>,
-    /// Whether the pages say that this watch looks at recorded history.
-    pub history: bool,
-    /// What is looked at; empty for everything. A day of weather says nothing about drift, and much about gaps.
-    pub monitors: Vec<Monitor>,
-    /// The population stability index below which movement does not matter here, where the usual one does not fit.
-    pub drift_floor: Option<f64>,
-}
-
-impl Default for Watch {
-    fn default() -> Self {
-        let schedule = Schedule::default();
-        Self {
-            name: "hourly".to_owned(),
-            window_s: HOUR.as_secs(),
-            step_s: schedule.step.as_secs(),
-            grace_s: schedule.grace.as_secs(),
-            baseline: baseline::INITIAL.to_owned(),
-            against: None,
-            least_events: 200,
-            from: None,
-            until: None,
-            history: false,
-            monitors: Vec::new(),
-            drift_floor: None,
-        }
-    }
-}
-
-/// What the windows of a watch are compared with.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
-pub enum Against {
-    /// The baseline that the watch names.
-    Named,
-    /// The last so many whole days before the window's own day.
-    Rolling { days: u32 },
-    /// The same hours of the last so many weeks; the same hours of all days where those are too few, then all hours.
-    SameHour { weeks: u32 },
-    /// The same minutes of one version, the champion; the window holds all other versions.
-    Version { version: String },
-    /// The same minutes of another environment.
-    Environment { environment: String },
-    /// A stretch of time.
-    Window { from: Rfc3339, to: Rfc3339 },
-}
-
-impl Against {
-    /// By default so many weeks say what is usual.
-    pub const WEEKS: u32 = 4;
-    /// Counts by the hour are kept for about a year.
-    const MOST_WEEKS: u32 = 52;
-
-    /// How a sentence calls it; empty for a named baseline, which has a name.
-    pub fn words(&self) -> String {
-        match self {
-            Self::Named => String::new(),
-            Self::Rolling { days } => format!("the last {days} days"),
-            Self::SameHour { weeks } => format!("the same hours of {weeks} weeks"),
-            Self::Version { version } => format!("version {version}"),
-            Self::Environment { environment } => format!("environment {environment}"),
-            Self::Window { from, to } => format!("{} to {}", from.0, to.0),
-        }
-    }
-
-    fn problem(&self) -> Option<&'static str> {
-        let wrong = match self {
-            Self::Named => false,
-            Self::Rolling { days } => return (*days == 0).then_some("needs days of at least 1, such as 28"),
-            Self::SameHour { weeks } => {
-                let is_wrong = !(2..=Self::MOST_WEEKS).contains(weeks);
-                return is_wrong.then_some("needs weeks between 2 and 52, such as 4");
-            }
-            Self::Version { version } => version.is_empty(),
-            Self::Environment { environment } => environment.is_empty(),
-            Self::Window { from, to } => {
-                return (from.0 >= to.0).then_some("needs a from that lies before its to");
-            }
-        };
-        wrong.then_some("needs the name of what windows are compared with")
-    }
-}
-
 /// An instant that configuration writes as RFC 3339.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
@@ -276,31 +105,6 @@ impl From<Rfc3339> for String {
     }
 }
 
-impl Watch {
-    /// Whether this watch looks at `monitor`.
-    pub fn looks_at(&self, monitor: Monitor) -> bool {
-        self.monitors.is_empty() || self.monitors.contains(&monitor)
-    }
-
-    /// What windows are compared with: what is stated; else a baseline that somebody named, or the same hours of past
-    /// weeks, for which the `initial` baseline stands in until there are enough of them.
-    pub fn against(&self) -> Against {
-        match &self.against {
-            Some(against) => against.clone(),
-            None if self.baseline != baseline::INITIAL => Against::Named,
-            None => Against::SameHour { weeks: Against::WEEKS },
-        }
-    }
-
-    pub fn schedule(&self) -> Schedule {
-        Schedule {
-            length: Duration::from_secs(self.window_s),
-            step: Duration::from_secs(self.step_s),
-            grace: Duration::from_secs(self.grace_s),
-        }
-    }
-}
-
 /// What is wrong with a contract, by the key that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("models.{model}.{key}: {problem}")]
@@ -308,6 +112,12 @@ pub struct ContractError {
     pub model: String,
     pub key: String,
     pub problem: String,
+}
+
+impl ContractError {
+    fn new(model: &str, key: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self { model: model.to_owned(), key: key.into(), problem: problem.into() }
+    }
 }
 
 impl Contract {
@@ -365,45 +175,15 @@ impl Contract {
 
     /// Says what is wrong, naming the key.
     pub fn check(&self, model: &str) -> Result<(), ContractError> {
-        let wrong = |key: String, problem: &str| {
-            Err(ContractError { model: model.to_owned(), key, problem: problem.to_owned() })
-        };
-        let objectives = &self.objectives;
-        if !(7..=90).contains(&objectives.period_days) {
-            return wrong("objectives.period_days".to_owned(), "must lie between 7 and 90, such as 30");
-        }
-        for (key, target) in objectives.targets() {
-            if let Some(reason) = objective::refusal(target, objectives.period()) {
-                return wrong(key.to_owned(), &reason);
-            }
-        }
-        if objectives.latency.is_some_and(|latency| !(latency.limit_ms.is_finite() && latency.limit_ms > 0.0))
-        {
-            return wrong("objectives.latency.limit_ms".to_owned(), "must be greater than 0");
-        }
+        let wrong = |key: String, problem: &str| Err(ContractError::new(model, key, problem));
+        self.objectives.check(model)?;
         if self.false_pages_a_month.is_some_and(|pages| !(pages.is_finite() && pages > 0.0)) {
             return wrong("false_pages_a_month".to_owned(), "must be greater than 0, such as 1.0");
         }
         if let Some(index) = self.known_bad.iter().position(|bad| bad.from.0 >= bad.to.0) {
             return wrong(format!("known_bad[{index}].to"), "must lie after its from");
         }
-        if let Some(decision) = self.decision {
-            if !(decision.threshold > 0.0 && decision.threshold < 1.0) {
-                return wrong("decision.threshold".to_owned(), "must lie between 0 and 1, such as 0.5");
-            }
-            let worth = [
-                decision.true_positive,
-                decision.false_positive,
-                decision.false_negative,
-                decision.true_negative,
-            ];
-            if worth.iter().any(|worth| !worth.is_finite()) {
-                return wrong(
-                    "decision".to_owned(),
-                    "must state finite worths, such as false_negative = -200",
-                );
-            }
-        }
+        self.decision.map_or(Ok(()), |decision| decision.check(model))?;
         self.fairness.check(model)?;
         self.ranking.check(model)?;
         self.check_terms(model)?;
@@ -420,42 +200,26 @@ impl Contract {
             None => rules.iter().any(|rule| rule == stated),
         };
         if let Some(stated) = self.reject.iter().find(|stated| !is_known(stated)) {
-            return Err(ContractError {
-                model: model.to_owned(),
-                key: "reject".to_owned(),
-                problem: format!(
-                    "names \"{stated}\", which is no rule (known: {}, environment, unknown_signal, *)",
-                    self.signals.keys().map(|named| format!("{named}.*")).collect::<Vec<_>>().join(", ")
-                ),
-            });
+            let known = self.signals.keys().map(|named| format!("{named}.*")).collect::<Vec<_>>().join(", ");
+            let problem = format!(
+                "names \"{stated}\", which is no rule (known: {known}, environment, unknown_signal, *)"
+            );
+            return Err(ContractError::new(model, "reject", problem));
         }
         self.privacy.check(model)
     }
 
     fn check_watches(&self, model: &str) -> Result<(), ContractError> {
-        let wrong = |key: String, problem: &str| {
-            Err(ContractError { model: model.to_owned(), key, problem: problem.to_owned() })
-        };
         let mut names = std::collections::HashSet::new();
         for (index, watch) in self.watches.iter().enumerate() {
-            let key = |field: &str| format!("watches[{index}].{field}");
+            let wrong = |field: &str, problem: &str| {
+                ContractError::new(model, format!("watches[{index}].{field}"), problem)
+            };
             if !names.insert(&watch.name) {
-                return wrong(key("name"), "is the name of another watch of this model");
+                return Err(wrong("name", "is the name of another watch of this model"));
             }
-            if watch.step_s == 0 || watch.step_s % 60 != 0 {
-                return wrong(
-                    key("step_s"),
-                    "must be whole minutes, such as 300: counts are kept by the minute",
-                );
-            }
-            if watch.window_s == 0 || watch.window_s % watch.step_s != 0 {
-                return wrong(key("window_s"), "must be a whole multiple of step_s");
-            }
-            if let Some(problem) = watch.against.as_ref().and_then(Against::problem) {
-                return wrong(key("against"), problem);
-            }
-            if watch.drift_floor.is_some_and(|floor| !(floor.is_finite() && floor > 0.0)) {
-                return wrong(key("drift_floor"), "must be greater than 0, such as 0.1");
+            if let Some((field, problem)) = watch.problem() {
+                return Err(wrong(field, problem));
             }
         }
         Ok(())
@@ -465,6 +229,7 @@ impl Contract {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::window::Schedule;
 
     #[test]
     fn a_model_that_nobody_described_is_watched_hourly() {
@@ -520,26 +285,6 @@ mod tests {
     }
 
     #[test]
-    fn what_windows_are_compared_with_can_be_stated_and_has_a_default() {
-        let watch = |text: &str| toml::from_str::<Watch>(text).expect("well-formed");
-        assert_eq!(watch("").against(), Against::SameHour { weeks: 4 });
-        assert_eq!(watch("baseline = \"winter\"").against(), Against::Named);
-        let stated = [
-            ("kind = \"named\"", Against::Named),
-            ("kind = \"rolling\", days = 14", Against::Rolling { days: 14 }),
-            ("kind = \"same_hour\", weeks = 8", Against::SameHour { weeks: 8 }),
-            ("kind = \"version\", version = \"7\"", Against::Version { version: "7".to_owned() }),
-            (
-                "kind = \"environment\", environment = \"staging\"",
-                Against::Environment { environment: "staging".to_owned() },
-            ),
-        ];
-        for (text, expected) in stated {
-            assert_eq!(watch(&format!("against = {{ {text} }}")).against(), expected);
-        }
-    }
-
-    #[test]
     fn a_comparison_that_cannot_be_made_is_refused_by_its_key() {
         let problem = |text: &str| {
             let contract: Contract = toml::from_str(text).expect("well-formed");
@@ -557,25 +302,6 @@ mod tests {
         assert!(problem("false_pages_a_month = 0.0").starts_with("models.m.false_pages_a_month: must be"));
         let bad = "[[known_bad]]\nfrom = \"2026-03-02T00:00:00Z\"\nto = \"2026-03-02T00:00:00Z\"";
         assert!(problem(bad).starts_with("models.m.known_bad[0].to: must lie after"));
-    }
-
-    #[test]
-    fn an_objective_that_cannot_fire_is_refused_by_its_key() {
-        let read = |text: &str| toml::from_str::<Contract>(text).expect("well-formed").check("m");
-        for key in ["availability", "freshness", "quality"] {
-            let error = read(&format!("[objectives]\n{key} = 0.9")).expect_err("14.4 × 0.1 is more than 1");
-            assert!(
-                error.to_string().starts_with(&format!("models.m.objectives.{key}: is so low")),
-                "{error}"
-            );
-        }
-        let slow = "[objectives]\nlatency = { limit_ms = 50.0, target = 0.5 }";
-        assert_eq!(read(slow).expect_err("never fires").key, "objectives.latency.target");
-        assert_eq!(
-            read("[objectives]\nperiod_days = 1").expect_err("too short").key,
-            "objectives.period_days"
-        );
-        assert_eq!(read("[objectives]\navailability = 0.9\nperiod_days = 7"), Ok(()));
     }
 
     #[test]

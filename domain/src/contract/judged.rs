@@ -1,8 +1,45 @@
-//! What a contract states about how predictions are judged: between groups of people, and as ranked lists.
+//! What a contract states about how predictions are judged: as decisions, between groups of people, and as ranked lists.
 
 use serde::{Deserialize, Serialize};
 
 use super::ContractError;
+
+/// From which score on a prediction is a yes, and what each kind of decision is worth, in any unit: a cost is negative.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Decision {
+    pub threshold: f64,
+    pub true_positive: f64,
+    pub false_positive: f64,
+    pub false_negative: f64,
+    pub true_negative: f64,
+}
+
+impl Default for Decision {
+    fn default() -> Self {
+        Self {
+            threshold: 0.5,
+            true_positive: 0.0,
+            false_positive: 0.0,
+            false_negative: 0.0,
+            true_negative: 0.0,
+        }
+    }
+}
+
+impl Decision {
+    pub(super) fn check(&self, model: &str) -> Result<(), ContractError> {
+        let wrong = |key: &str, problem: &str| Err(ContractError::new(model, key, problem));
+        if !(self.threshold > 0.0 && self.threshold < 1.0) {
+            return wrong("decision.threshold", "must lie between 0 and 1, such as 0.5");
+        }
+        let Self { true_positive, false_positive, false_negative, true_negative, .. } = self;
+        match [true_positive, false_positive, false_negative, true_negative].iter().all(|it| it.is_finite()) {
+            true => Ok(()),
+            false => wrong("decision", "must state finite worths, such as false_negative = -200"),
+        }
+    }
+}
 
 /// Groups that the model has to treat alike.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -39,13 +76,8 @@ impl Default for Ranking {
 
 impl Fairness {
     pub(super) fn check(&self, model: &str) -> Result<(), ContractError> {
-        let wrong = |key: &str, problem: &str| {
-            Err(ContractError {
-                model: model.to_owned(),
-                key: format!("fairness.{key}"),
-                problem: problem.to_owned(),
-            })
-        };
+        let wrong =
+            |key: &str, problem: &str| Err(ContractError::new(model, format!("fairness.{key}"), problem));
         if !(self.most_gap > 0.0 && self.most_gap < 1.0) {
             return wrong("most_gap", "must lie between 0 and 1, such as 0.1");
         }
@@ -61,13 +93,8 @@ impl Ranking {
     const MOST_PLACES: u32 = 100;
 
     pub(super) fn check(&self, model: &str) -> Result<(), ContractError> {
-        let wrong = |key: &str, problem: &str| {
-            Err(ContractError {
-                model: model.to_owned(),
-                key: format!("ranking.{key}"),
-                problem: problem.to_owned(),
-            })
-        };
+        let wrong =
+            |key: &str, problem: &str| Err(ContractError::new(model, format!("ranking.{key}"), problem));
         if !(1..=Self::MOST_PLACES).contains(&self.places) {
             return wrong("places", "must lie between 1 and 100, such as 10");
         }

@@ -97,11 +97,7 @@ impl Privacy {
                 }
                 _ => continue,
             };
-            return Err(ContractError {
-                model: model.to_owned(),
-                key: format!("privacy.{part}.{name}"),
-                problem: problem.to_owned(),
-            });
+            return Err(ContractError::new(model, format!("privacy.{part}.{name}"), problem));
         }
         Ok(())
     }

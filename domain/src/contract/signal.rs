@@ -98,11 +98,7 @@ impl SignalTerms {
     /// Says what is wrong, naming the key below the signal.
     pub(super) fn check(&self, model: &str, named: &str) -> Result<(), ContractError> {
         let wrong = |field: &str, problem: &str| {
-            Err(ContractError {
-                model: model.to_owned(),
-                key: format!("signals.{named}.{field}"),
-                problem: problem.to_owned(),
-            })
+            Err(ContractError::new(model, format!("signals.{named}.{field}"), problem))
         };
         let is_finite = |limit: Option<f64>| limit.is_none_or(f64::is_finite);
         if !is_finite(self.least) || !is_finite(self.greatest) {

@@ -49,15 +49,18 @@ impl Instant {
 
     /// The year in UTC; none where the calendar has none for it.
     pub fn year(self) -> Option<i16> {
-        let timestamp = jiff::Timestamp::from_millisecond(self.0).ok()?;
-        Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).year())
+        Some(self.date()?.year())
     }
 
     /// The month in UTC, as 202611; none where the calendar has none for it.
     pub fn month(self) -> Option<i32> {
-        let timestamp = jiff::Timestamp::from_millisecond(self.0).ok()?;
-        let date = timestamp.to_zoned(jiff::tz::TimeZone::UTC);
+        let date = self.date()?;
         Some(i32::from(date.year()) * 100 + i32::from(date.month()))
+    }
+
+    fn date(self) -> Option<jiff::civil::Date> {
+        let timestamp = jiff::Timestamp::from_millisecond(self.0).ok()?;
+        Some(timestamp.to_zoned(jiff::tz::TimeZone::UTC).date())
     }
 
     /// The latest multiple of `step` since the epoch that is not after this instant.

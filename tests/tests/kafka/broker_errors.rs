@@ -4,9 +4,11 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use collector::Config;
 use collector::sources::kafka;
 use collector::sources::kafka::config::Kind;
 use collector::sources::kafka::gateway;
+use domain::time::Clock;
 use futures_util::future::join;
 use rdkafka::ClientConfig;
 use rdkafka::consumer::{BaseConsumer, Consumer};
@@ -16,6 +18,7 @@ use rdkafka::topic_partition_list::TopicPartitionList;
 use rdkafka::types::RDKafkaApiKey as Api;
 use rdkafka::types::RDKafkaRespErr as Error;
 use sql::Store;
+use sql::kafka_ranges::{Place, Range};
 use tests::{eventually, fresh_store, text};
 
 use crate::counted::{holds_exactly, wait_for_stored};
@@ -51,7 +54,7 @@ impl Mocked {
     async fn gateway(&self, answer_within_s: u64) -> Running {
         let gateway = gateway::Config { predictions_topic: TOPIC.to_owned(), ..gateway::Config::default() };
         let kafka = kafka::Config { brokers: self.cluster.bootstrap_servers(), ..kafka::Config::default() };
-        let mut config = collector::Config { gateway, kafka, ..collector::Config::default() };
+        let mut config = Config { gateway, kafka, ..Config::default() };
         config.limits.answer_within_s = answer_within_s;
         let door = Running::start_with(&self.store, config, BTreeMap::new()).await;
         eventually("the gateway is ready", async || {
@@ -214,6 +217,37 @@ async fn fetches_that_fail_lose_and_double_nothing() {
     let n = 250 + failures.len() * 50;
     holds_exactly(&mocked.store, n).await;
     assert_eq!(text(&mocked.store, "SELECT count() FROM rejected_events").await, "0");
+}
+
+/// Whoever loses a partition may not hear of it for a while; an error is as good a reason as any to look where it stands.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_others_stored_of_a_partition_meanwhile_is_known_after_an_error() {
+    let mocked = Mocked::new(1, 1).await;
+    mocked.produce(0, &bodies(0..10)).await;
+    let collector = mocked.consumer().await;
+    wait_for_stored(&mocked.store, 10).await;
+    mocked.fails_without_end(Api::Fetch, Error::RD_KAFKA_RESP_ERR_UNKNOWN);
+    mocked.produce(0, &bodies(10..35)).await;
+    // Others store two ranges, and claim a third one.
+    let other = Running::start_with(&mocked.store, Config::default(), BTreeMap::new()).await;
+    assert_eq!(other.predictions(&events("m", 10..30)).await.status, 200);
+    let place = Place { group: TOPIC.to_owned(), topic: TOPIC.to_owned(), partition: 0 };
+    let life = mocked.store.kafka_ranges(&place).await.expect("claims").remove(0).life;
+    for [first, next] in [[10, 20], [20, 30], [30, 35]] {
+        let (messages, received_at) = (u32::try_from(next - first).expect("small"), Clock::System.now());
+        let range = Range { first, next, messages, received_at, repeated: Vec::new() };
+        let claimed = mocked.store.claim_kafka_range(&place, &life, &range, "another", received_at).await;
+        assert_eq!(claimed.expect("claims")[0].range, range);
+    }
+    mocked.produce(0, &bodies(10..40)).await;
+    mocked.succeeds(Api::Fetch);
+    mocked.fails(Api::Fetch, &[Error::RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE]);
+    wait_for_stored(&mocked.store, 40).await;
+    collector.stop().await;
+    other.stop().await;
+    holds_exactly(&mocked.store, 40).await;
+    let repeated = "SELECT count() FROM rejected_events WHERE has(rules, 'duplicate')";
+    assert_eq!(text(&mocked.store, repeated).await, "25");
 }
 
 /// Commits that fail with one error until they are let through.

@@ -79,8 +79,8 @@ pub struct Partition {
     kind: Kind,
     queue: StreamPartitionQueue<Member>,
     names: Names,
-    /// Whether what others stored before this partition came to us is remembered.
-    is_caught_up: bool,
+    /// Up to where everything that was stored of this partition is remembered, whoever stored it.
+    remembered: Option<(Life, i64)>,
     /// Whether the client fetches this partition.
     is_fetched: bool,
 }
@@ -101,7 +101,7 @@ impl Partition {
         queue: StreamPartitionQueue<Member>,
     ) -> Self {
         let place = Place { group: shared.config.group.clone(), topic: topic.to_owned(), partition };
-        Self { shared, place, kind, queue, names: Names::default(), is_caught_up: false, is_fetched: false }
+        Self { shared, place, kind, queue, names: Names::default(), remembered: None, is_fetched: false }
     }
 
     /// Works until `stopping` is cancelled; what is claimed by then is finished.
@@ -117,9 +117,6 @@ impl Partition {
                     Err(problem) => problem,
                 },
             };
-            if let Problem::ClaimedByAnother(_) | Problem::ClaimLost = problem {
-                self.is_caught_up = false;
-            }
             let is_refused =
                 matches!(problem, Problem::Store(IntakeError::Refused(_) | IntakeError::Layout(_)));
             let problem = format!("{:#}", anyhow::Error::from(problem));
@@ -180,6 +177,7 @@ impl Partition {
         self.commit(range.next)?;
         tracing::debug!(topic, partition, first = range.first, next = range.next, was_open, "stored a range");
         *course = Course { life: course.life.clone(), position: range.next, open: None };
+        self.remembered = Some((course.life.clone(), course.position));
         if was_open {
             tracing::info!(
                 topic,
@@ -201,8 +199,8 @@ impl Partition {
     /// Finds out where the partition is to go on, and has it fetched from there.
     async fn take_up(&mut self) -> Result<Course, Problem> {
         let known = self.known().await?;
-        self.catch_up().await;
         let Resume { life, position, open, gap } = resume(&known, self.shared.config.start);
+        self.catch_up(&life, position).await;
         if let Some(gap) = gap {
             self.tell(&life, gap).await?;
         }
@@ -217,12 +215,13 @@ impl Partition {
         Ok(Course { life, position, open })
     }
 
-    /// Remembers what others stored, for events of this partition may come again. After its claims were read: what is
-    /// stored of it later has a claim that stands in the way of ours.
-    async fn catch_up(&mut self) {
-        if self.kind == Kind::Predictions && !self.is_caught_up {
+    /// Remembers what others stored before `position`, for events of this partition may come again. After its claims were
+    /// read: what is stored of it later has a claim that stands in the way of ours.
+    async fn catch_up(&mut self, life: &Life, position: i64) {
+        let here = Some((life.clone(), position));
+        if self.kind == Kind::Predictions && self.remembered != here {
             self.shared.catching_up.catch_up(&self.shared.intake).await;
-            self.is_caught_up = true;
+            self.remembered = here;
         }
     }
 

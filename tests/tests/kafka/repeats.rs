@@ -112,8 +112,9 @@ async fn of_a_log_with_everything_twice_each_is_there_once_whoever_is_killed_or_
         tokio::time::sleep(Duration::from_millis(rand::random_range(150..1_200))).await;
         let one = round % processes.len();
         if round % 2 == 0 {
-            let dead = std::mem::replace(&mut processes[one], start(&settings[one]));
-            dead.kill().await;
+            // Only then another one takes its spool.
+            processes.remove(one).kill().await;
+            processes.insert(one, start(&settings[one]));
         } else {
             processes[one].signal("STOP");
             // Longer than its session: others take its partitions, in the middle of whatever it was at.

@@ -80,8 +80,11 @@ impl Store {
         };
         for token in again::tokens(self, &format!("{}/{}", row.model, row.version)) {
             self.insert_contract(&row, &token).await?;
-            let kept = self.contracts_of_version(&row).await?;
-            if !kept.is_empty() {
+            let kept = || async {
+                let kept = self.contracts_of_version(&row).await?;
+                Ok::<_, Error>((!kept.is_empty()).then_some(kept))
+            };
+            if let Some(kept) = again::found(self, kept).await? {
                 return Ok(kept.contains(&row));
             }
             tracing::warn!(

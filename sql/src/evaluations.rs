@@ -181,8 +181,12 @@ impl Store {
         let Some(first) = evaluations.first() else { return Ok(()) };
         for token in again::tokens(self, token) {
             self.insert_evaluations(evaluations, &token).await?;
+            if !self.may_forget_rows() {
+                return Ok(());
+            }
             // Whoever judged the window first may have said it of other subjects.
-            if !self.may_forget_rows() || self.has_evaluations_like(first).await? {
+            let kept = || async { Ok::<_, Error>(self.has_evaluations_like(first).await?.then_some(())) };
+            if again::found(self, kept).await?.is_some() {
                 return Ok(());
             }
             tracing::warn!(

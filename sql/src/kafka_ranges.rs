@@ -119,19 +119,23 @@ impl Store {
     ) -> Result<Vec<Claim>, Error> {
         let Place { group, topic, partition } = place;
         let token = format!("{group}/{topic}/{partition}/{}/{}/{}", life.topic_id, life.era, range.first);
-        let mut claims = Vec::new();
+        let holding = || async {
+            let claims = self.kafka_ranges(place).await?;
+            let is_claimed =
+                claims.iter().any(|claim| claim.life == *life && claim.range.first >= range.first);
+            Ok::<_, Error>(is_claimed.then_some(claims))
+        };
         for token in again::tokens(self, &token) {
             self.insert_claim(&token, place, life, range, (claimed_by, claimed_at)).await?;
-            claims = self.kafka_ranges(place).await?;
-            if claims.iter().any(|claim| claim.life == *life && claim.range.first >= range.first) {
-                break;
+            if let Some(claims) = again::found(self, holding).await? {
+                return Ok(claims);
             }
             tracing::warn!(
                 token,
                 "the store knows this token, and has no such claim: claimed under a further one"
             );
         }
-        Ok(claims)
+        self.kafka_ranges(place).await
     }
 
     async fn insert_claim(

@@ -4,7 +4,7 @@
 //! version that this build knows; then one module a table, with the functions that read and write it in domain types.
 //! What is odd about ClickHouse, and what we do about it, is in `docs/decisions/0002-clickhouse-is-odd.md`.
 
-mod again;
+pub mod again;
 pub mod config;
 pub mod error;
 pub mod migrate;

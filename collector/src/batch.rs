@@ -16,7 +16,7 @@ use domain::time::Instant;
 
 use self::columns::{instants, keyed, list, lists, named, numbered, tags, texts, vectors};
 pub use self::rows::{Month, Rows};
-pub use self::span::{Span, identities, spans};
+pub use self::span::{Span, identities, spans, spans_refused};
 use crate::count::{Segments, SignalNumbers, Tally, count, minute_of};
 use crate::dictionary::Dictionary;
 use crate::event::{Name, Outcome, Rejection};
@@ -91,6 +91,7 @@ pub fn predictions(mut events: Predictions, known: &Known) -> Result<Counted, Ar
         .collect();
     let mut counts = count_columns(events.len(), &tallies, &segments, &events.signals);
     counts.extend(breach_columns(&events, &streams));
+    counts.push(broken(&events));
     let mut columns = event_columns(stored(events));
     columns.extend(counts);
     Ok(Counted { batch: RecordBatch::try_new(sql::intake::schema(), columns)?, streams: summaries })
@@ -251,6 +252,14 @@ fn breach_columns(events: &Predictions, streams: &[Stream]) -> Vec<ArrayRef> {
         Arc::new(Int64Array::from_iter_values(all().map(|(_, n)| *n))),
     ];
     parts.into_iter().map(|values| list(offsets.clone(), values)).collect()
+}
+
+/// The rules that each event broke: of most of them none.
+fn broken(events: &Predictions) -> ArrayRef {
+    let marked = || events.marks.iter().map(|(row, marks)| (*row as usize, &marks.breaches));
+    let offsets = columns::offsets_on_rows(events.len(), marked().map(|(row, rules)| (row, rules.len())));
+    let rules = marked().flat_map(|(_, rules)| rules).map(Name::as_str);
+    list(offsets, Arc::new(StringArray::from_iter_values(rules)))
 }
 
 /// The events as they are kept: of those that are only counted, no value and no word of a dictionary is left.

@@ -374,18 +374,16 @@ impl Intake {
             return Ok(());
         }
         let stream = serialised(batch::rejections(&rejections)?)?;
-        self.insert_stream(Door::RejectedEvents, stream, &token.into(), rejections.len(), &[]).await
+        let spans = batch::spans_refused(&rejections);
+        self.insert_stream(Door::RejectedEvents, stream, &token.into(), rejections.len(), &spans).await
     }
 
     /// Finishes what an earlier process left behind.
     pub async fn finish(&self, left: Vec<Entry>) -> Result<(), IntakeError> {
         for entry in left {
             let stream = entry.read()?;
-            let spans = match entry.door {
-                Door::Intake => batch::spans(entry.door, &stream)?,
-                Door::Outcomes | Door::RejectedEvents => Vec::new(),
-            };
-            let token = Token::from(entry.token.as_str()).tried();
+            let spans = batch::spans(entry.door, &stream)?;
+            let token = Token::from(entry.token.as_str()).tried(Some(entry.written_at()?));
             self.insert_kept(&entry, &token, stream, &spans).await?;
         }
         Ok(())

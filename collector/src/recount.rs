@@ -4,7 +4,8 @@
 //! Invariant: a chunk is done when a pass over it finds nothing to correct. Corrections are signed differences between
 //! raw events and stored counts; one that was made while events streamed in may be wrong, and the next pass takes it
 //! back, because it again compares everything with everything. Minutes that events are arriving in at this moment are
-//! left for later instead of being guessed.
+//! left for later instead of being guessed. Of a model that is counts only, traffic and breaches are compared with the raw
+//! events, and everything by the hour with its minutes; nothing says what its bins by the minute should be.
 
 mod chunk;
 mod pass;
@@ -130,15 +131,11 @@ pub async fn recount(
     store: &Store,
     tell: Tell<'_>,
 ) -> anyhow::Result<Report> {
-    if context.contract(&plan.model).privacy.counts_only {
-        bail!(
-            "{} is counts only: no raw event holds a value that could be counted again (privacy.counts_only)",
-            plan.model
-        );
-    }
+    let values_kept = !context.contract(&plan.model).privacy.counts_only;
     let interval = plan.interval.widened_to(MINUTE);
-    let work = Work { model: &plan.model, interval, config, context, store, tell };
-    if !plan.dry_run {
+    let kept = Kept::at(context.clock.now(), &store.config().retention);
+    let work = Work { model: &plan.model, interval, config, context, store, tell, kept };
+    if !plan.dry_run && values_kept {
         work.complete_grids().await?;
     }
     let known = work.known().await?;
@@ -149,10 +146,17 @@ pub async fn recount(
     let (signals, pending): (Vec<CountedBy>, Vec<CountedBy>) = signals.into_iter().partition(is_complete);
     store.reload_grid_dictionaries().await.context("the grids cannot be made known to the store")?;
     let days = store.days_of(&plan.model, interval).await?;
-    let mut report = Report { dry_run: plan.dry_run, ..Report::default() };
-    report.events = days.iter().map(|day| day.events).sum();
-    report.pending = pending.into_iter().map(|by| by.signal).collect();
-    report.without_grid = work.without_grid(&known).await?;
+    let mut report = Report {
+        events: days.iter().map(|day| day.events).sum(),
+        without_values: !values_kept,
+        unknown_rules: store.minutes_of_unknown_rules(&plan.model, interval).await?,
+        pending: pending.into_iter().map(|by| by.signal).collect(),
+        dry_run: plan.dry_run,
+        ..Report::default()
+    };
+    if values_kept {
+        report.without_grid = work.without_grid(&known).await?;
+    }
     let stretch = Stretch {
         model: plan.model.clone(),
         resolution: Resolution::Minutes,
@@ -162,8 +166,8 @@ pub async fn recount(
         watched,
         whole: true,
         compared: true,
+        values_kept,
     };
-    let kept = Kept::at(context.clock.now(), &store.config().retention);
     let gone = store.hours_expired(&plan.model, interval, kept).await?;
     let (minutes, expired) = without_hours(chunks(&days, interval), &gone);
     report.expired = expired;
@@ -181,6 +185,7 @@ struct Work<'a> {
     context: &'a Context,
     store: &'a Store,
     tell: Tell<'a>,
+    kept: Kept,
 }
 
 impl Work<'_> {
@@ -240,7 +245,9 @@ impl Work<'_> {
                 self.wait(Duration::ZERO).await?;
                 let stretch = Stretch { interval: chunk.interval, ..stretch.clone() };
                 let (settle, clock) = (self.config.settle(), &self.context.clock);
-                let cut = Pass { store: self.store, stretch, settle, clock }.run(&chunk, report).await?;
+                let cut = Pass { store: self.store, stretch, kept: self.kept, settle, clock }
+                    .run(&chunk, report)
+                    .await?;
                 cut.settled.into_iter().rev().for_each(|part| chunks.push_front(part));
                 moving.extend(cut.moving);
                 let (interval, events) = (chunk.interval, chunk.events);

@@ -7,8 +7,10 @@ use std::fs::{File, OpenOptions};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::UNIX_EPOCH;
 
 use bytes::Bytes;
+use domain::time::Instant;
 use sql::intake::Door;
 
 const WHOLE: &str = "arrow";
@@ -127,6 +129,12 @@ fn entry_of(path: &Path) -> Option<Entry> {
 }
 
 impl Entry {
+    /// When it was written down, which is before its first insert.
+    pub fn written_at(&self) -> std::io::Result<Instant> {
+        let since_epoch = std::fs::metadata(&self.path)?.modified()?.duration_since(UNIX_EPOCH);
+        Ok(Instant::EPOCH.saturating_add(since_epoch.unwrap_or_default()))
+    }
+
     pub fn read(&self) -> std::io::Result<Bytes> {
         std::fs::read(&self.path).map(Bytes::from)
     }

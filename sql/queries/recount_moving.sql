@@ -1,5 +1,6 @@
 -- The minutes of a stretch in which an event was received so lately that its batch may be stored in part only, by the
--- raw events (where they are asked for) or by the counts. What claims to come from the future is not waited for.
+-- raw events (where they are asked for), by the counts, or by what was refused. What claims to come from the future is not
+-- waited for.
 SELECT toInt64(toUnixTimestamp(minute)) AS minute_s
 FROM
 (
@@ -16,6 +17,13 @@ FROM
         AND minute < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
         AND last_received_at > fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
         AND last_received_at <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
+    UNION ALL
+    SELECT toDateTime(toStartOfMinute(happened_at, 'UTC'), 'UTC') AS minute
+    FROM rejected_events
+    WHERE model = {model:String} AND happened_at >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
+        AND happened_at < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC') AND notEmpty(rules)
+        AND received_at > fromUnixTimestamp64Milli({since_ms:Int64}, 'UTC')
+        AND received_at <= fromUnixTimestamp64Milli({until_ms:Int64}, 'UTC')
 )
 GROUP BY minute
 ORDER BY minute

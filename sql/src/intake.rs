@@ -57,10 +57,10 @@ pub fn event_schema() -> SchemaRef {
 }
 
 /// The columns of `intake`, in order: those of an event, then the arrays of counts that stand on the first row of each
-/// (model, version, environment) of the batch.
+/// (model, version, environment) of the batch, then the rules that each event broke.
 pub fn schema() -> SchemaRef {
     static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
-        let counts = [
+        let lists = [
             ("count_segment", DataType::Utf8),
             ("count_signal", DataType::Utf8),
             ("count_grid", DataType::UInt32),
@@ -85,10 +85,22 @@ pub fn schema() -> SchemaRef {
             ("breach_rule", DataType::Utf8),
             ("breach_minute", DataType::UInt32),
             ("breach_n", DataType::Int64),
+            ("rules", DataType::Utf8),
         ];
-        let counts = counts.map(|(name, item)| Arc::new(Field::new(name, list_of(item), false)));
+        let lists = lists.map(|(name, item)| Arc::new(Field::new(name, list_of(item), false)));
         let event = event_schema();
-        Arc::new(Schema::new(event.fields().iter().cloned().chain(counts).collect::<Fields>()))
+        Arc::new(Schema::new(event.fields().iter().cloned().chain(lists).collect::<Fields>()))
+    });
+    SCHEMA.clone()
+}
+
+/// The columns of a batch that `broken_rules` keeps, of events that broke any.
+pub fn broken_rules_schema() -> SchemaRef {
+    static SCHEMA: LazyLock<SchemaRef> = LazyLock::new(|| {
+        let kept = ["id", "model", "version", "environment", "timestamp", "received_at", "rules"];
+        let all = schema();
+        let fields = all.fields().iter().filter(|field| kept.contains(&field.name().as_str()));
+        Arc::new(Schema::new(fields.cloned().collect::<Fields>()))
     });
     SCHEMA.clone()
 }

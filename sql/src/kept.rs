@@ -4,6 +4,8 @@
 //! takes the repetition for a second insert, and the rows are gone. So after such a death it is asked whether the rows are
 //! there, by the column `batch`, and what is not is inserted under a further token. A table has all rows of a batch of one
 //! month, which is one part, or none.
+//!
+//! Invariant: what counts are compared with ([`crate::recount`]) has a keeper here, so it is complete before it is compared.
 
 use std::time::Duration;
 
@@ -12,27 +14,35 @@ use arrow::datatypes::SchemaRef;
 use domain::time::Instant;
 
 use crate::error::Error;
-use crate::intake::Door;
+use crate::intake::{Door, broken_rules_schema, event_schema};
 use crate::store::{Store, arrow_stream};
 
-/// The table that keeps what comes through a door as it came.
+/// A table that keeps what comes through a door as it came.
 #[derive(Clone, Debug)]
 pub struct Keeper {
     pub table: &'static str,
     /// The column whose month says in which part a row lies.
     pub time: &'static str,
     pub schema: SchemaRef,
+    /// The column of lists without which a row is not kept; a batch of before there was this column is kept whole.
+    pub unless_empty: Option<&'static str>,
 }
 
 impl Door {
     /// Where its rows are kept as they came.
-    pub fn keeper(self) -> Keeper {
-        let (table, time, schema) = match self {
-            Self::Intake => ("predictions", "timestamp", crate::intake::event_schema()),
-            Self::Outcomes => ("outcomes", "timestamp", self.schema()),
-            Self::RejectedEvents => ("rejected_events", "received_at", self.schema()),
-        };
-        Keeper { table, time, schema }
+    pub fn keepers(self) -> Vec<Keeper> {
+        let keeper = |table, time, schema| Keeper { table, time, schema, unless_empty: None };
+        match self {
+            Self::Intake => vec![
+                keeper("predictions", "timestamp", event_schema()),
+                Keeper {
+                    unless_empty: Some("rules"),
+                    ..keeper("broken_rules", "timestamp", broken_rules_schema())
+                },
+            ],
+            Self::Outcomes => vec![keeper("outcomes", "timestamp", self.schema())],
+            Self::RejectedEvents => vec![keeper("rejected_events", "received_at", self.schema())],
+        }
     }
 }
 

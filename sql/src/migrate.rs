@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 49] = migrations![
+const MIGRATIONS: [Migration; 52] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -80,6 +80,9 @@ const MIGRATIONS: [Migration; 49] = migrations![
     47 "0047_add_batch_to_predictions",
     48 "0048_add_batch_to_outcomes",
     49 "0049_add_batch_to_rejected_events",
+    50 "0050_add_rules_to_intake",
+    51 "0051_create_broken_rules",
+    52 "0052_view_intake_to_broken_rules",
 ];
 
 /// The version of the schema that this build knows.
@@ -90,8 +93,9 @@ type Days = fn(&Retention) -> u32;
 
 /// Tables whose rows expire, the column their age is counted from, and the setting that says after how many days.
 #[rustfmt::skip]
-const EXPIRING: [(&str, &str, Days); 15] = [
+const EXPIRING: [(&str, &str, Days); 16] = [
     ("predictions", "toDateTime(received_at)", |r| r.events_days),
+    ("broken_rules", "toDateTime(received_at)", |r| r.events_days),
     ("outcomes", "toDateTime(received_at)", |r| r.events_days),
     ("rejected_events", "toDateTime(received_at)", |r| r.rejected_days),
     ("signal_minutes", "written_on", |r| r.minutes_days),

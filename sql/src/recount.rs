@@ -1,10 +1,12 @@
 //! Counting again from the raw events, in SQL: what the stored counts of a stretch lack or have too much, and the
-//! signed differences that put them right. Minutes are compared with the raw events, hours with their minutes.
+//! signed differences that put them right. Minutes are compared with the raw events, hours with their minutes. Of a model
+//! whose values are only counted, raw events say how many there were and what they broke, and nothing of bins and moments.
 //!
 //! Invariant: correcting a stretch that nobody writes to makes its differences empty, whatever was stored before. If
 //! somebody did write meanwhile, correcting once more repairs what came of it. A correction of minutes feeds the hours by
 //! their views; where it died in between they differ, and a correction of hours feeds nothing.
 
+mod breaches;
 mod expired;
 
 use clickhouse::Row;
@@ -13,6 +15,7 @@ use domain::grid::GridId;
 use domain::time::{HOUR, Instant, Interval, MINUTE};
 use serde::{Deserialize, Serialize};
 
+pub use self::breaches::RuleDifference;
 pub use self::expired::Kept;
 use crate::counts::Resolution;
 use crate::error::Error;
@@ -33,6 +36,8 @@ struct Lacking {
     moments_table: &'static str,
     traffic: &'static str,
     traffic_table: &'static str,
+    breaches: &'static str,
+    breaches_table: &'static str,
 }
 
 const MINUTES: Lacking = Lacking {
@@ -43,6 +48,8 @@ const MINUTES: Lacking = Lacking {
     moments_table: "signal_moments",
     traffic: include_str!("../queries/recount_traffic.sql"),
     traffic_table: "traffic_minutes",
+    breaches: include_str!("../queries/recount_breaches.sql"),
+    breaches_table: "breach_minutes",
 };
 
 const HOURS: Lacking = Lacking {
@@ -53,6 +60,8 @@ const HOURS: Lacking = Lacking {
     moments_table: "signal_moment_hours",
     traffic: include_str!("../queries/recount_traffic_of_hours.sql"),
     traffic_table: "traffic_hours",
+    breaches: include_str!("../queries/recount_breaches_of_hours.sql"),
+    breaches_table: "breach_hours",
 };
 
 /// A signal with the grid that it is counted by.
@@ -89,6 +98,9 @@ pub struct Stretch {
     pub whole: bool,
     /// Whether what is stored is taken into account. If not, all that is counted is taken to be lacking.
     pub compared: bool,
+    /// Whether raw events keep their values. If not, bins, moments and watched segments by the minute are left alone:
+    /// nothing says what they should be.
+    pub values_kept: bool,
 }
 
 impl Stretch {
@@ -96,6 +108,17 @@ impl Stretch {
     pub fn by_hours(&self) -> Self {
         let interval = self.interval.widened_to(HOUR);
         Self { resolution: Resolution::Hours, interval, ..self.clone() }
+    }
+
+    /// Whether there is anything to hold bins, moments and watched segments against.
+    fn has_values(&self) -> bool {
+        self.values_kept || self.resolution == Resolution::Hours
+    }
+
+    /// The signals to count, as many at a time as one statement takes.
+    fn signals_at_once(&self) -> std::slice::Chunks<'_, CountedBy> {
+        let signals = if self.has_values() { self.signals.as_slice() } else { &[] };
+        signals.chunks(SIGNALS_AT_ONCE)
     }
 
     fn lacking(&self) -> &'static Lacking {
@@ -162,7 +185,7 @@ impl Store {
              toUInt64(-sumIf(n, n < 0 AND segment = '')) AS surplus FROM ({counts}) GROUP BY signal ORDER BY signal"
         );
         let mut differences = Vec::new();
-        for signals in stretch.signals.chunks(SIGNALS_AT_ONCE) {
+        for signals in stretch.signals_at_once() {
             let query = self.bound(&text, stretch, signals);
             differences.extend(query.fetch_all::<SignalDifference>().await?);
         }
@@ -184,18 +207,24 @@ impl Store {
             "INSERT INTO {counts_table} (model, version, environment, grid, segment, signal, {time}, bin, n) \
              SELECT {{model:String}}, version, environment, grid, segment, signal, {time}, bin, n FROM ({counts})"
         );
-        let parts = stretch.signals.chunks(SIGNALS_AT_ONCE);
+        let parts = stretch.signals_at_once();
         parts.map(|signals| self.bound(&text, stretch, signals)).collect()
     }
 
     /// How many minutes of moments differ from the raw events, or hours from their minutes.
     pub async fn moment_differences(&self, stretch: &Stretch) -> Result<u64, Error> {
+        if !stretch.has_values() {
+            return Ok(0);
+        }
         let text = format!("SELECT toUInt64(count()) FROM ({})", stretch.lacking().moments);
         Ok(self.bound(&text, stretch, &[]).fetch_one().await?)
     }
 
     /// Writes what the moments lack. Extremes can only be widened.
     pub async fn correct_moments(&self, stretch: &Stretch) -> Result<(), Error> {
+        if !stretch.has_values() {
+            return Ok(());
+        }
         Ok(without_tokens(self.summing(stretch)).execute().await?)
     }
 
@@ -230,12 +259,13 @@ impl Store {
         self.bound(&text, stretch, &[])
     }
 
-    /// The days of `interval` that hold events of `model`, raw or counted, ascending.
+    /// The days of `interval` that hold events of `model`, raw, counted or refused, ascending.
     pub async fn days_of(&self, model: &str, interval: Interval) -> Result<Vec<Day>, Error> {
         let mut days = std::collections::BTreeMap::<i64, Day>::new();
         let queries = [
             include_str!("../queries/recount_days.sql"),
             include_str!("../queries/recount_counted_days.sql"),
+            include_str!("../queries/recount_breached_days.sql"),
         ];
         for text in queries {
             let rows: Vec<DayRow> = self.in_interval(text, model, interval).fetch_all().await?;
@@ -298,7 +328,8 @@ impl Store {
             .param("received_before_ms", received_before)
             .param("whole", u8::from(stretch.whole))
             .param("stored", u8::from(stretch.compared));
-        bind_watched(bind_signals(query, signals), &stretch.watched)
+        let watched = if stretch.has_values() { stretch.watched.as_slice() } else { &[] };
+        bind_watched(bind_signals(query, signals), watched)
     }
 }
 

@@ -99,6 +99,7 @@ pub async fn seed(store: &Store) {
         watched: watched.clone(),
         whole: true,
         compared: true,
+        values_kept: true,
     };
     store.correct_counts(&stretch).await.expect("counts");
     store.correct_moments(&stretch).await.expect("moments");

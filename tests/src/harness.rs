@@ -147,6 +147,24 @@ pub async fn text(store: &Store, statement: &str) -> String {
     String::from_utf8_lossy(&answer).trim_end_matches('\n').to_owned()
 }
 
+/// Makes of a fresh store one that an earlier Leeway made long ago: with the schema of before the rules of events were kept.
+///
+/// # Panics
+/// Where the store refuses it.
+pub async fn before_rules_were_kept(store: &Store) {
+    for statement in [
+        "DROP VIEW intake_to_broken_rules SYNC",
+        "DROP TABLE broken_rules SYNC",
+        "ALTER TABLE intake DROP COLUMN rules",
+        "INSERT INTO schema_migrations (version, name, applied_at) SELECT version, name, '2000-01-01 00:00:00' \
+         FROM schema_migrations FINAL WHERE version <= 49",
+        "ALTER TABLE schema_migrations DELETE WHERE applied_at > '2000-01-02 00:00:00'",
+    ] {
+        let query = client(store).query(statement).with_setting("mutations_sync", "2");
+        query.execute().await.expect("the statement runs");
+    }
+}
+
 /// The tables of a store that hold a text anywhere.
 pub async fn tables_with(store: &Store, marker: &str) -> Vec<String> {
     let names =

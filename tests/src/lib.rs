@@ -31,7 +31,8 @@ pub use authority::Authority;
 pub use browser::{Browser, Sight, artefacts};
 pub use folder::Folder;
 pub use harness::{
-    OwnEngine, client, engine, executable, fresh_config, fresh_store, manual_context, tables_with, text,
+    OwnEngine, before_rules_were_kept, client, engine, executable, fresh_config, fresh_store, manual_context,
+    tables_with, text,
 };
 pub use kafka::{Broker, Doors, KAFKA_PASSWORD, KAFKA_USER, broker};
 pub use mail::{Mail, MailServer, PASSWORD, Speech, USER};

@@ -11,6 +11,8 @@ mod privacy;
 #[path = "collector/process.rs"]
 #[expect(dead_code, reason = "shared with the tests of the collector and of Kafka, which use the rest")]
 mod process;
+#[path = "guards/recounted.rs"]
+mod recounted;
 #[path = "guards/retries.rs"]
 mod retries;
 #[path = "collector/running.rs"]

@@ -14,3 +14,5 @@ mod intake;
 mod migrations;
 #[path = "store/queries.rs"]
 mod queries;
+#[path = "store/upgrades.rs"]
+mod upgrades;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{RecordBatch, UInt32Array};
+use arrow::array::{AsArray, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, take_record_batch};
 use arrow::error::ArrowError;
 use arrow::ipc::reader::StreamReader;
@@ -42,8 +42,10 @@ impl Rows {
         if [models.len(), times.len()] != [all.num_rows(); 2] {
             return Err(ArrowError::SchemaError(format!("a batch is not one of {}", keeper.table)));
         }
+        let lists = keeper.unless_empty.and_then(|name| all.column_by_name(name)?.as_list_opt::<i32>());
+        let is_kept = |row: u32| lists.is_none_or(|lists| lists.value_length(row as usize) > 0);
         let mut months: BTreeMap<Option<i32>, Month> = BTreeMap::new();
-        for (row, (model, at)) in (0..).zip(models.into_iter().zip(times)) {
+        for (row, (model, at)) in (0..).zip(models.into_iter().zip(times)).filter(|(row, _)| is_kept(*row)) {
             let month = months.entry(at.month());
             month.or_insert_with(|| Month { model, at, rows: Vec::new() }).rows.push(row);
         }
@@ -59,11 +61,12 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use arrow::array::AsArray as _;
     use sql::intake::Door;
 
     use super::*;
-    use crate::event::{Name, Outcome};
+    use crate::event::{Name, Outcome, Prediction};
+    use crate::guard::Marks;
+    use crate::known::Known;
 
     fn outcome(model: &str, id: &str, at: &str) -> Outcome {
         let at: Instant = at.parse().expect("an instant");
@@ -88,7 +91,7 @@ mod tests {
         ];
         let stream = crate::batch::outcomes(&outcomes).expect("columns");
         let stream = sql::store::arrow_stream(&stream).expect("bytes");
-        let rows = Rows::read(&Door::Outcomes.keeper(), &stream).expect("a batch");
+        let rows = Rows::read(&Door::Outcomes.keepers()[0], &stream).expect("a batch");
         let asked: Vec<(&str, Instant)> =
             rows.months.iter().map(|month| (month.model.as_str(), month.at)).collect();
         assert_eq!(asked, [("a", outcomes[0].timestamp), ("b", outcomes[1].timestamp)]);
@@ -96,6 +99,48 @@ mod tests {
         let ids: Vec<Option<&str>> = october.column(0).as_string::<i32>().iter().collect();
         assert_eq!(ids, [Some("1"), Some("3")]);
         assert_eq!(october.schema().fields().len(), Door::Outcomes.schema().fields().len());
-        assert!(Rows::read(&Door::Intake.keeper(), b"no arrow").is_err());
+        assert!(Rows::read(&Door::Intake.keepers()[0], b"no arrow").is_err());
+    }
+
+    #[test]
+    fn of_rules_only_rows_are_kept_in_which_some_are_broken_or_nothing_is_said() {
+        let event = |id: &str, month: u32, rules: &[&str]| Prediction {
+            id: id.to_owned(),
+            marks: Some(Box::new(Marks {
+                breaches: rules.iter().map(|rule| Name::from(*rule)).collect(),
+                counts_only: false,
+            })),
+            ..Prediction::empty(
+                Name::from("m"),
+                format!("2026-{month}-07T00:00:00Z").parse().expect("an instant"),
+            )
+        };
+        let events = vec![
+            event("1", 10, &[]),
+            event("2", 10, &["x.range"]),
+            event("3", 11, &[]),
+            event("4", 12, &["x.range", "y.type"]),
+        ];
+        let batch = crate::batch::predictions(events.into(), &Known::default()).expect("columns").batch;
+        let keepers = Door::Intake.keepers();
+        let kept = |keeper: &Keeper, batch: &RecordBatch| {
+            let stream = sql::store::arrow_stream(batch).expect("bytes");
+            let rows = Rows::read(keeper, &stream).expect("a batch");
+            let all = rows.of(&rows.months.iter().collect::<Vec<_>>()).expect("rows");
+            let ids = all.column(0).as_string::<i32>().iter().flatten().map(str::to_owned);
+            (ids.collect::<Vec<_>>(), all.schema())
+        };
+        assert_eq!(kept(&keepers[0], &batch).0, ["1", "2", "3", "4"]);
+        let (ids, schema) = kept(&keepers[1], &batch);
+        assert_eq!(ids, ["2", "4"]);
+        let names = |schema: &arrow::datatypes::Schema| {
+            schema.fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(names(&schema), names(&sql::intake::broken_rules_schema()));
+        // An earlier build did not say what was broken.
+        let before = batch.project(&(0..batch.num_columns() - 1).collect::<Vec<_>>()).expect("columns");
+        let (ids, schema) = kept(&keepers[1], &before);
+        assert_eq!(ids.len(), 4);
+        assert!(!names(&schema).contains(&"rules".to_owned()));
     }
 }

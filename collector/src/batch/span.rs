@@ -11,6 +11,8 @@ use domain::time::{Instant, Interval};
 use sql::grid_making::Identity;
 use sql::intake::Door;
 
+use crate::event::Rejection;
+
 /// The stretch that the events of one model in a batch cover.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Span {
@@ -62,6 +64,18 @@ pub fn spans(door: Door, stream: &[u8]) -> Result<Vec<Span>, ArrowError> {
         }
     }
     Ok(by_model.into_iter().map(|(model, events)| Span::of(&model, events.into_iter())).collect())
+}
+
+/// The spans of refused events whose breaches are counted.
+pub fn spans_refused(rejections: &[Rejection]) -> Vec<Span> {
+    let mut by_model: BTreeMap<&str, Vec<(Instant, Instant)>> = BTreeMap::new();
+    for rejection in rejections {
+        if let Some(kept_out) = &rejection.kept_out {
+            let at = (kept_out.happened_at, rejection.received_at);
+            by_model.entry(&rejection.model).or_default().push(at);
+        }
+    }
+    by_model.into_iter().map(|(model, events)| Span::of(model, events.into_iter())).collect()
 }
 
 /// By what the events of a serialised batch of predictions are known.

@@ -4,7 +4,7 @@ use domain::time::Instant;
 
 use super::*;
 use crate::event::{Kind, Name, Prediction};
-use crate::guard::Marks;
+use crate::guard::{KeptOut, Marks};
 
 fn event(model: &str, id: &str) -> Prediction {
     Prediction {
@@ -63,6 +63,11 @@ fn what_stored_events_break_stands_beside_their_counts() {
     assert_eq!(rules, [Some("environment"), Some("x.range")]);
     assert_eq!(column("breach_n").as_primitive::<Int64Type>().values().to_vec(), [1, 2]);
     assert_eq!(column("breach_minute").as_primitive::<UInt32Type>().values().to_vec(), [60, 60]);
+    let rules = batch.column_by_name("rules").expect("a column").as_list::<i32>();
+    let of_each: Vec<Vec<String>> = (0..3)
+        .map(|row| rules.value(row).as_string::<i32>().iter().flatten().map(str::to_owned).collect())
+        .collect();
+    assert_eq!(of_each, [&[][..], &["x.range", "environment"], &["x.range"]]);
 }
 
 #[test]
@@ -112,7 +117,20 @@ fn outcomes_and_rejections_have_the_schemas_of_their_tables() {
         payload: "{}".to_owned(),
         kept_out: None,
     };
-    let batch = rejections(&[rejection]).expect("columns");
+    let kept_out = Some(Box::new(KeptOut {
+        version: Name::from("v1"),
+        environment: Name::from("production"),
+        happened_at: Instant::from_seconds(7),
+        rules: vec![Name::from("x.range")],
+    }));
+    let refused = Rejection { received_at: Instant::from_seconds(9), kept_out, ..rejection.clone() };
+    let both = [rejection, refused];
+    let batch = rejections(&both).expect("columns");
+    let bytes = sql::store::arrow_stream(&batch).expect("bytes");
+    let (at, received_at) = (Instant::from_seconds(7), Instant::from_seconds(9));
+    let span = Span::of("m", std::iter::once((at, received_at)));
+    assert_eq!(spans_refused(&both), [span], "what broke no rule is counted nowhere");
+    assert_eq!(spans(sql::intake::Door::RejectedEvents, &bytes).expect("a batch").len(), 1);
     assert_eq!(batch.schema(), sql::rejected_events::schema());
     assert_eq!(batch.column_by_name("kind").expect("a column").as_string::<i32>().value(0), "prediction");
 }

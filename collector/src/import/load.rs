@@ -256,7 +256,7 @@ async fn store_all(
         record.received_at = tried_at.unwrap_or(now);
         record.written_at = now;
         store.write_import(&record).await.context("the progress of the import cannot be recorded")?;
-        store_batch(batch, tried_at.is_some(), &plan, &mut record, intake, report).await?;
+        store_batch(batch, tried_at, &plan, &mut record, intake, report).await?;
         observer.tell(Stage::Loading, record.rows, Some(total));
     }
     reading.await.context("reading the file was broken off")??;
@@ -268,7 +268,7 @@ async fn store_all(
 
 async fn store_batch(
     batch: Batch,
-    was_tried: bool,
+    tried_at: Option<Instant>,
     plan: &Plan,
     record: &mut Import,
     intake: &Intake,
@@ -283,8 +283,7 @@ async fn store_batch(
     let (stored, known) = (predictions.len() as u64, outcomes.len() as u64);
     let token = |what: &str| {
         let (file, mapping) = (&record.file_sha256[..24], &record.mapping_sha256[..16]);
-        let token = Token::from(format!("import-{file}-{mapping}-{}-{what}", record.batches));
-        if was_tried { token.tried() } else { token }
+        Token::from(format!("import-{file}-{mapping}-{}-{what}", record.batches)).tried(tried_at)
     };
     let again = "the store did not take a batch; the same command goes on where this one stopped";
     if !predictions.is_empty() {

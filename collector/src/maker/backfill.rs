@@ -156,6 +156,7 @@ impl Group<'_> {
             watched,
             whole,
             compared: false,
+            values_kept: true,
         };
         let earlier = self.watched(|holds_from| holds_from < self.holds_from);
         let same = self.watched(|holds_from| holds_from == self.holds_from);

@@ -80,11 +80,6 @@ impl Maker {
         looks.next = now.saturating_add(settle / 8);
         for stray in looks.strays(self.store.late_stretches().await?) {
             let now = self.clock.now();
-            if self.is_counts_only(&stray.model) {
-                // There are no raw events to compare it with.
-                self.store.settle_late_stretches(&stray.notes, now).await?;
-                continue;
-            }
             if looks.is_time(&stray.model, now, settle) {
                 self.look_at(&stray, looks, now).await?;
             }
@@ -96,7 +91,8 @@ impl Maker {
     async fn look_at(&self, stray: &Stray, looks: &mut Looks, now: Instant) -> Result<(), sql::Error> {
         let settle = self.config.settle();
         let known = self.grids.fresh_for(now).await?.model(&stray.model);
-        let minutes = compared(stray, &known);
+        let minutes = compared(stray, &known, !self.is_counts_only(&stray.model));
+        let kept = Kept::at(now, &self.store.config().retention);
         for stretch in [minutes.clone(), minutes.by_hours()] {
             let by = stretch.resolution;
             if by == Resolution::Minutes && looks.agreeing.contains(stray) {
@@ -105,10 +101,10 @@ impl Maker {
             if !self.is_ripe(stray, &stretch, &known, now).await? {
                 return Ok(());
             }
-            if self.has_expired(&stretch, now).await? {
+            if self.has_expired(&stretch, kept).await? {
                 break;
             }
-            if self.correct(stray, &stretch).await? {
+            if self.correct(stray, &stretch, kept).await? {
                 tracing::info!(model = stray.model, stretch = %stretch.interval, ?by, "counted late events again");
                 looks.put_off(&stray.model, now.saturating_add(settle), settle);
                 return Ok(());
@@ -147,8 +143,7 @@ impl Maker {
             || self.store.moving(stretch, lately).await?.is_empty())
     }
 
-    async fn has_expired(&self, stretch: &Stretch, now: Instant) -> Result<bool, sql::Error> {
-        let kept = Kept::at(now, &self.store.config().retention);
+    async fn has_expired(&self, stretch: &Stretch, kept: Kept) -> Result<bool, sql::Error> {
         let is_expired = !self.store.hours_expired(&stretch.model, stretch.interval, kept).await?.is_empty();
         if is_expired {
             tracing::warn!(
@@ -160,14 +155,15 @@ impl Maker {
     }
 
     /// Compares a stretch; corrects it where it differs, which it says.
-    async fn correct(&self, stray: &Stray, stretch: &Stretch) -> Result<bool, sql::Error> {
+    async fn correct(&self, stray: &Stray, stretch: &Stretch, kept: Kept) -> Result<bool, sql::Error> {
         if stretch.resolution == Resolution::Minutes {
             self.store.reload_grid_dictionaries().await?;
         }
         let counts = !self.store.count_differences(stretch).await?.is_empty();
         let moments = self.store.moment_differences(stretch).await? > 0;
         let traffic = self.store.traffic_differences(stretch).await? > 0;
-        if !(counts || moments || traffic) {
+        let breaches = !self.store.breach_differences(stretch, kept).await?.is_empty();
+        if !(counts || moments || traffic || breaches) {
             return Ok(false);
         }
         // First the note that what is corrected now is to be looked at again.
@@ -182,6 +178,9 @@ impl Maker {
         }
         if traffic {
             self.store.correct_traffic(stretch).await?;
+        }
+        if breaches {
+            self.store.correct_breaches(stretch, kept).await?;
         }
         Ok(true)
     }
@@ -210,7 +209,7 @@ fn together(notes: Vec<LateStretch>) -> Vec<Stray> {
 }
 
 /// Only grids that were counted back: the others will count the stretch when they are.
-fn compared(stray: &Stray, known: &ModelGrids) -> Stretch {
+fn compared(stray: &Stray, known: &ModelGrids, values_kept: bool) -> Stretch {
     let is_done = |signal: &str| known.by_signal.get(signal).is_some_and(|s| s.recounted_at.is_some());
     let watched =
         known.dimensions.iter().filter(|dimension| is_done(&dimension.signal)).map(|dimension| Watched {
@@ -232,6 +231,7 @@ fn compared(stray: &Stray, known: &ModelGrids) -> Stretch {
         watched: watched.collect(),
         whole: true,
         compared: true,
+        values_kept,
     }
 }
 

@@ -169,7 +169,8 @@ impl Worker {
         }
         for Unfinished { token, received_at, groups } in unfinished {
             let made = self.make(&groups, received_at, usize::MAX).await;
-            self.insert(Token::from(token).tried(), received_at, &groups, made).await;
+            let token = Token::from(token).tried(Some(received_at));
+            self.insert(token, received_at, &groups, made).await;
         }
         waiting.into_iter().for_each(|kept| self.take(kept));
     }
@@ -308,7 +309,7 @@ impl Worker {
                 return false;
             }
             made = self.make(groups, received_at, usize::MAX).await;
-            token = token.tried();
+            token = token.tried(Some(received_at));
         }
         if let Err(error) = self.journal.end(token.text(), groups.iter().flat_map(Group::parts)) {
             // Repeated by the next process under its token, which changes nothing.

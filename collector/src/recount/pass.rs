@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::time::{Clock, HOUR, Instant, Interval, MINUTE};
 use sql::Store;
 use sql::counts::Resolution;
-use sql::recount::Stretch;
+use sql::recount::{Kept, RuleDifference, SignalDifference, Stretch};
 
 use super::chunk::{Chunk, Cut, cut};
 use super::report::{Change, Found, Report};
@@ -17,6 +17,7 @@ const PASSES: u32 = 6;
 pub(super) struct Pass<'a> {
     pub store: &'a Store,
     pub stretch: Stretch,
+    pub kept: Kept,
     /// What was received since may be stored in part only.
     pub settle: Duration,
     pub clock: &'a Clock,
@@ -63,16 +64,19 @@ impl Pass<'_> {
 
     async fn compare(&self) -> anyhow::Result<Found> {
         let differences = self.store.count_differences(&self.stretch).await?;
-        let signals = differences.into_iter().map(|difference| {
-            let change =
-                Change { cells: difference.cells, lacking: difference.lacking, surplus: difference.surplus };
-            (difference.signal, change)
+        let signals = differences.into_iter().map(|SignalDifference { signal, cells, lacking, surplus }| {
+            (signal, Change { cells, lacking, surplus })
+        });
+        let differences = self.store.breach_differences(&self.stretch, self.kept).await?;
+        let rules = differences.into_iter().map(|RuleDifference { rule, cells, lacking, surplus }| {
+            (rule, Change { cells, lacking, surplus })
         });
         Ok(Found {
             by: self.stretch.resolution,
             signals: signals.collect(),
             moments: self.store.moment_differences(&self.stretch).await?,
             traffic: self.store.traffic_differences(&self.stretch).await?,
+            rules: rules.collect(),
         })
     }
 
@@ -85,6 +89,9 @@ impl Pass<'_> {
         }
         if found.traffic > 0 {
             self.store.correct_traffic(&self.stretch).await?;
+        }
+        if !found.rules.is_empty() {
+            self.store.correct_breaches(&self.stretch, self.kept).await?;
         }
         Ok(())
     }

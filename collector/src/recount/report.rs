@@ -9,6 +9,9 @@ use sql::recount::CarriedSignal;
 
 use crate::import::report::thousands;
 
+const COUNTS_ONLY: &str = "the model is counts only, and no raw event keeps a value (privacy.counts_only)";
+const RULES_UNKNOWN: &str = "they hold events that were stored before their rules were kept";
+
 /// What a recount found and did.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Report {
@@ -18,7 +21,9 @@ pub struct Report {
     /// Minutes of moments and of traffic that were wrong.
     pub moments: u64,
     pub traffic: u64,
-    /// Counts, moments and traffic of hours that were not the sums of their minutes.
+    /// By rule: breaches that were not counted, and counts without a breach.
+    pub rules: BTreeMap<String, Change>,
+    /// Counts, moments, traffic and breaches of hours that were not the sums of their minutes.
     pub hours: u64,
     /// Stretches that events kept arriving in.
     pub unsettled: Vec<Interval>,
@@ -30,12 +35,16 @@ pub struct Report {
     pub without_grid: Vec<CarriedSignal>,
     /// Signals whose grid is new: what came before it is not counted yet, here neither.
     pub pending: Vec<String>,
+    /// Whether values are only counted, so that nothing says what bins and moments by the minute should be.
+    pub without_values: bool,
+    /// Minutes whose breaches were left alone: of some event nobody knows what it broke.
+    pub unknown_rules: u64,
     pub dry_run: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Change {
-    /// Bins of a minute of a segment that were wrong.
+    /// Bins of a minute of a segment, or minutes of a rule, that were wrong.
     pub cells: u64,
     pub lacking: u64,
     pub surplus: u64,
@@ -48,11 +57,12 @@ pub(super) struct Found {
     pub signals: BTreeMap<String, Change>,
     pub moments: u64,
     pub traffic: u64,
+    pub rules: BTreeMap<String, Change>,
 }
 
 impl Found {
     pub fn is_nothing(&self) -> bool {
-        self.signals.is_empty() && self.moments == 0 && self.traffic == 0
+        self.signals.is_empty() && self.moments == 0 && self.traffic == 0 && self.rules.is_empty()
     }
 }
 
@@ -67,12 +77,16 @@ impl Change {
 impl Report {
     pub(super) fn add(&mut self, found: &Found) {
         if found.by == Resolution::Hours {
-            let cells: u64 = found.signals.values().map(|change| change.cells).sum();
+            let counted = found.signals.values().chain(found.rules.values());
+            let cells: u64 = counted.map(|change| change.cells).sum();
             self.hours += cells + found.moments + found.traffic;
             return;
         }
         for (signal, change) in &found.signals {
             self.signals.entry(signal.clone()).or_default().add(change);
+        }
+        for (rule, change) in &found.rules {
+            self.rules.entry(rule.clone()).or_default().add(change);
         }
         self.moments += found.moments;
         self.traffic += found.traffic;
@@ -80,7 +94,11 @@ impl Report {
 
     /// Whether nothing was wrong.
     pub fn is_clean(&self) -> bool {
-        self.signals.is_empty() && self.moments == 0 && self.traffic == 0 && self.hours == 0
+        self.signals.is_empty()
+            && self.rules.is_empty()
+            && self.moments == 0
+            && self.traffic == 0
+            && self.hours == 0
     }
 }
 
@@ -89,7 +107,8 @@ impl fmt::Display for Report {
         let done = if self.dry_run { "would be corrected" } else { "corrected" };
         writeln!(f, "{} events compared with their counts", thousands(self.events))?;
         if self.is_clean() {
-            writeln!(f, "  every count is right")?;
+            let that = if self.without_values { " that can be compared" } else { "" };
+            writeln!(f, "  every count{that} is right")?;
         }
         for (signal, change) in &self.signals {
             writeln!(
@@ -104,11 +123,20 @@ impl fmt::Display for Report {
             let (moments, traffic) = (thousands(self.moments), thousands(self.traffic));
             writeln!(f, "  moments of {moments} and traffic of {traffic} minutes {done}")?;
         }
+        for (rule, change) in &self.rules {
+            writeln!(
+                f,
+                "  breaches of {rule}: {} minutes {done} ({} were not counted, {} counted too much)",
+                thousands(change.cells),
+                thousands(change.lacking),
+                thousands(change.surplus)
+            )?;
+        }
         if self.hours > 0 {
             let hours = thousands(self.hours);
             writeln!(
                 f,
-                "  {hours} counts, moments and traffic by the hour {done}, which were not the sums of their minutes"
+                "  {hours} counts, moments, traffic and breaches by the hour {done}, which were not the sums of their minutes"
             )?;
         }
         for interval in &self.unsettled {
@@ -130,6 +158,13 @@ impl fmt::Display for Report {
                 carried.signal,
                 thousands(carried.numbers + carried.categories)
             )?;
+        }
+        if self.without_values {
+            writeln!(f, "  bins, moments and segments by the minute were not compared: {COUNTS_ONLY}")?;
+        }
+        if self.unknown_rules > 0 {
+            let minutes = thousands(self.unknown_rules);
+            writeln!(f, "  breaches of {minutes} minutes were not compared: {RULES_UNKNOWN}")?;
         }
         if !self.pending.is_empty() {
             writeln!(f, "  not compared, because their grids are new: {}", self.pending.join(", "))?;

@@ -88,7 +88,7 @@ fn altered_table(body: &str) -> Option<&str> {
 fn distributed(table: &str, config: &Config) -> String {
     let Config { database, cluster, .. } = config;
     let key = match table {
-        "intake" | "predictions" | "outcomes" => "cityHash64(id)",
+        "intake" | "predictions" | "broken_rules" | "outcomes" => "cityHash64(id)",
         "incident_events" => "cityHash64(incident)",
         "deliveries" => "cityHash64(delivery)",
         "actions" => "cityHash64(id)",
@@ -184,6 +184,8 @@ mod tests {
             "ReplicatedSummingMergeTree('/clickhouse/tables/{shard}/{database}/{table}', '{replica}', n)"
         ));
         assert!(all.contains("ENGINE = Distributed(main, leeway, signal_minutes_local, cityHash64(model))"));
+        // With the event that it is about, so that the view of a shard fills the table of that shard.
+        assert!(all.contains("ENGINE = Distributed(main, leeway, broken_rules_local, cityHash64(id))"));
         assert!(all.contains("leeway.intake_to_predictions ON CLUSTER main TO leeway.predictions_local AS"));
         assert!(all.contains("replicated_deduplication_window = 10000"));
         assert!(!all.contains("TO leeway.predictions_local ON CLUSTER"));

@@ -18,12 +18,19 @@ use crate::store::Store;
 pub struct Kept {
     pub events_since: Instant,
     pub minutes_since: Instant,
+    /// A whole hour. What was refused of older hours may have expired, and so may what was counted of it by the minute.
+    pub refusals_since: Instant,
 }
 
 impl Kept {
     pub fn at(now: Instant, retention: &Retention) -> Self {
         let since = |days: u32| now.saturating_sub(DAY * days.saturating_sub(1));
-        Self { events_since: since(retention.events_days), minutes_since: since(retention.minutes_days) }
+        let refusals_days = retention.rejected_days.min(retention.minutes_days);
+        Self {
+            events_since: since(retention.events_days),
+            minutes_since: since(retention.minutes_days),
+            refusals_since: since(refusals_days).floor(HOUR).saturating_add(HOUR),
+        }
     }
 }
 
@@ -113,6 +120,17 @@ impl Store {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn refusals_are_known_from_the_first_whole_hour_of_which_all_is_kept() {
+        let at = |text: &str| text.parse::<Instant>().expect("an instant");
+        let since = |rejected_days, minutes_days| {
+            let retention = Retention { rejected_days, minutes_days, ..Retention::default() };
+            Kept::at(at("2026-11-21T12:30:00Z"), &retention).refusals_since
+        };
+        assert_eq!(since(30, 35), at("2026-10-23T13:00:00Z"));
+        assert_eq!(since(90, 2), at("2026-11-20T13:00:00Z"));
+    }
 
     #[test]
     fn minutes_are_missed_to_retention_only_where_something_is_old_enough() {

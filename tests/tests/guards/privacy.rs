@@ -41,6 +41,7 @@ fn system(folder: &Folder, ports: [u16; 4]) -> String {
         [models.secret]
         [models.secret.signals.ssn]
         privacy_class = "personal"
+        allowed = ["nobody"]
         [models.secret.privacy]
         patterns = ["email"]
         [models.secret.privacy.classes]
@@ -375,6 +376,13 @@ async fn no_byte_of_a_redacted_value_reaches_a_file_a_table_the_log_an_answer_or
     let metrics = metrics.text().await.expect("a text");
     assert!(!metrics.contains(MARKER) && metrics.contains("leeway_collector_skew_seconds"), "{metrics}");
 
+    let broken =
+        "SELECT countIf(has(rules, 'ssn.allowed') AND has(rules, 'unknown_signal')) >= 50 FROM broken_rules";
+    assert_eq!(
+        text(&store, broken).await,
+        "1",
+        "the rules that events broke are named, and no value of theirs"
+    );
     assert_eq!(tables_with(&store, MARKER).await, [] as [&str; 0]);
     let number = SECRET_NUMBER.to_string();
     assert_eq!(tables_with(&store, &number).await, [] as [&str; 0]);

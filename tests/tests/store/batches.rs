@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Int32Type};
 use sql::Store;
 use sql::intake::{Door, schema};
 use sql::store::arrow_stream;
+use tests::client;
 
 /// The hour of all events here: 2026-11-20T18:00:00Z.
 pub const START_S: i64 = 1_795_197_600;
@@ -97,6 +98,23 @@ impl Batch {
         store.insert_batch(Door::Intake, stream, token).await
     }
 
+    /// As a collector of before rules were kept sends it, or has left it in its spool.
+    pub async fn insert_without_rules(&self, store: &Store, token: &str) {
+        let batch = self.record_batch();
+        let names: Vec<String> = schema().fields().iter().map(|field| field.name().clone()).collect();
+        let before: Vec<usize> = (0..names.len()).filter(|column| names[*column] != "rules").collect();
+        let batch = batch.project(&before).expect("columns of the schema");
+        let columns: Vec<&str> = before.iter().map(|column| names[*column].as_str()).collect();
+        let statement = format!("INSERT INTO intake ({}) FORMAT ArrowStream", columns.join(", "));
+        let mut insert = client(store)
+            .insert_formatted_with(statement)
+            .with_setting("insert_deduplication_token", token)
+            .with_setting("deduplicate_blocks_in_dependent_materialized_views", "1")
+            .with_setting("async_insert", "0");
+        insert.send(arrow_stream(&batch).expect("bytes")).await.expect("sent");
+        insert.end().await.expect("inserted");
+    }
+
     fn record_batch(&self) -> RecordBatch {
         let columns = schema().fields().iter().map(|field| self.column(field)).collect();
         RecordBatch::try_new(schema(), columns).expect("the columns of the schema")
@@ -176,7 +194,7 @@ impl Batch {
             "traffic_errors" => integers(self.events.iter().map(|_| 0)),
             "traffic_first_event" | "traffic_last_event" => integers(times()),
             "traffic_largest_lag_ms" => integers(self.events.iter().map(|_| 1_000)),
-            "breach_rule" => texts(std::iter::once("x.range")),
+            "breach_rule" | "rules" => texts(std::iter::once("x.range")),
             "breach_minute" => integers(std::iter::once(minute(0))),
             "breach_n" => integers(std::iter::once(1)),
             unknown => panic!("the intake has a column {unknown} that this test does not know"),

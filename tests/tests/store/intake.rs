@@ -21,7 +21,7 @@ fn hour(resolution: Resolution) -> Question {
 }
 
 /// Rows of events, and what minutes and hours say of counts, moments and traffic.
-async fn sums(store: &Store) -> String {
+pub async fn sums(store: &Store) -> String {
     let parts = [
         "(SELECT count() FROM predictions)",
         "(SELECT sum(n) FROM signal_minutes)",

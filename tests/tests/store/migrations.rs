@@ -3,10 +3,13 @@
 use std::time::Duration;
 
 use clickhouse::Row;
+use domain::time::{HOUR, Instant, Interval};
 use serde::{Deserialize, Serialize};
 use sql::migrate::{VERSION, migrate, rendered, wait_for_schema};
 use sql::{Error, Store};
 use tests::{client, fresh_config, fresh_store, text};
+
+use crate::batches::{Batch, START_S};
 
 #[derive(Row, Serialize, Deserialize)]
 struct Applied {
@@ -93,6 +96,48 @@ async fn a_role_waits_for_the_schema_and_says_what_it_waited_for() {
 }
 
 #[tokio::test]
+async fn of_what_an_older_collector_stores_nobody_knows_which_rules_it_broke() {
+    let store = fresh_store().await;
+    tests::before_rules_were_kept(&store).await;
+    let older = "INSERT INTO intake (id, model, timestamp, received_at) VALUES ('{}', 'm', now(), now())";
+    text(&store, &older.replace("{}", "before")).await;
+    let new = ["0050_add_rules_to_intake", "0051_create_broken_rules", "0052_view_intake_to_broken_rules"];
+    let applied = migrate(&store).await.expect("applied").applied;
+    assert_eq!(applied[..3], new);
+    Batch::of_an_hour("m").insert(&store, "new").await;
+    text(&store, &older.replace("{}", "during")).await;
+    let kept = "SELECT id, rules FROM broken_rules ORDER BY id";
+    assert_eq!(text(&store, kept).await, "during\t['?']\ne0\t['x.range']");
+    assert_eq!(text(&store, "SELECT count() FROM predictions").await, "62");
+}
+
+/// An hour of events, one a minute, each received a second after it happened; the migration was over in the middle.
+#[tokio::test]
+async fn rules_are_unknown_of_what_was_received_until_a_minute_after_the_migration() {
+    let store = fresh_store().await;
+    Batch::of_an_hour("m").insert(&store, "one").await;
+    let start = Instant::from_seconds(START_S);
+    let hour = Interval::new(start, start.saturating_add(HOUR));
+    let unknown = async || store.minutes_of_unknown_rules("m", hour).await.expect("answered");
+    assert_eq!(unknown().await, 0, "the store was made with them");
+
+    tests::before_rules_were_kept(&store).await;
+    migrate(&store).await.expect("applied");
+    let over = format!("fromUnixTimestamp64Milli({}, 'UTC')", (START_S + 30 * 60) * 1_000);
+    for statement in [
+        format!(
+            "INSERT INTO schema_migrations (version, name, applied_at) SELECT version, name, {over} \
+             FROM schema_migrations WHERE version > 49"
+        ),
+        format!("ALTER TABLE schema_migrations DELETE WHERE version > 49 AND applied_at != {over}"),
+    ] {
+        client(&store).query(&statement).with_setting("mutations_sync", "2").execute().await.expect("done");
+    }
+    // Those of the minutes 0 to 29, and of the one after.
+    assert_eq!(unknown().await, 31);
+}
+
+#[tokio::test]
 async fn retention_follows_the_configuration() {
     let config = fresh_config();
     let store = Store::connect(&config).expect("a sound configuration");
@@ -101,7 +146,7 @@ async fn retention_follows_the_configuration() {
     shorter.retention.events_days = 7;
     let shorter = Store::connect(&shorter).expect("a sound configuration");
     let outcome = migrate(&shorter).await.expect("changed");
-    assert_eq!(outcome.retained, ["predictions", "outcomes"]);
+    assert_eq!(outcome.retained, ["predictions", "broken_rules", "outcomes"]);
     let definition =
         "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = ";
     let predictions = text(&store, &format!("{definition}'predictions'")).await;

@@ -34,8 +34,8 @@ pub(super) struct Claimed {
     said: Said,
     /// Its new events, where it was told here which they are.
     new: Option<duplicates::Claim>,
-    /// Whether it was claimed before, and so may be stored.
-    was_tried: bool,
+    /// Since when somebody else may have stored it, where it was claimed before.
+    tried_since: Option<Instant>,
 }
 
 /// What the messages of a batch say.
@@ -55,7 +55,7 @@ impl Partition {
     pub(super) async fn open(&mut self, range: Range, messages: Messages) -> Claimed {
         let found = messages.len();
         let (said, _) = self.read(messages, range.received_at).await;
-        Claimed { range, found, said, new: None, was_tried: true }
+        Claimed { tried_since: Some(range.received_at), range, found, said, new: None }
     }
 
     /// Claims the range of a new batch, unless somebody else was first.
@@ -68,12 +68,12 @@ impl Partition {
         let wanted = Range { first, next, messages: count, received_at, repeated };
         let range = self.record(&course.life, &wanted).await?;
         if range == wanted {
-            return Ok(Claimed { range, found, said, new, was_tried: false });
+            return Ok(Claimed { range, found, said, new, tried_since: None });
         }
         // Received later than it was read; or claimed by somebody else, to whom other events were new.
         let new = new.filter(|_| range.repeated == wanted.repeated);
         let (said, _) = self.read(messages, range.received_at).await;
-        Ok(Claimed { range, found, said, new, was_tried: true })
+        Ok(Claimed { tried_since: Some(range.received_at), range, found, said, new })
     }
 
     /// Which events of a new batch came before; the others are claimed.
@@ -144,9 +144,8 @@ impl Partition {
 
     /// Stores a range, and says how many refusals there were. Again with the same messages it changes nothing.
     pub(super) async fn store(&self, life: &Life, claimed: Claimed) -> Result<usize, Problem> {
-        let Claimed { range, found, said, new, was_tried } = claimed;
-        let token = Token::from(token(&self.place, life, range.first));
-        let token = if was_tried { token.tried() } else { token };
+        let Claimed { range, found, said, new, tried_since } = claimed;
+        let token = Token::from(token(&self.place, life, range.first)).tried(tried_since);
         let missing = (range.messages as usize).saturating_sub(found);
         let Stored { accepted, mut rejections } = match said {
             Said::Predictions(taken) => {

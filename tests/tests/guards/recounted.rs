@@ -1,0 +1,444 @@
+//! Breaches counted again: from the rules that are kept of events and refusals, also of a model whose values are only
+//! counted, and never where nobody knows what was broken.
+
+use std::collections::BTreeMap;
+
+use collector::Config;
+use collector::event::{Kind, Name, Prediction, Rejection};
+use collector::guard::{KeptOut, Marks};
+use collector::known::Known;
+use collector::recount::{Plan, Report, recount};
+use domain::contract::Contract;
+use domain::time::{Clock, DAY, HOUR, Instant, Interval, MINUTE, ManualClock};
+use serde_json::{Value, json};
+use service::Context;
+use sql::Store;
+use sql::late_stretches::LateStretch;
+use tests::{client, eventually, fresh_config, fresh_store, text};
+
+use crate::contracts::contracts;
+use crate::running::{Running, event, soon};
+
+/// A quarter of the events is refused, half of the others break something or other.
+const CONTRACT: &str = r#"
+    segments = ["country"]
+    reject = ["country.allowed"]
+    [signals.amount]
+    greatest = 50.0
+    [signals.country]
+    allowed = ["BR", "DE", "FR"]
+    [signals."day.hour"]
+    greatest = 11.0
+    [signals."prediction.value"]
+    type = "number"
+"#;
+
+fn counts_only() -> BTreeMap<String, Contract> {
+    contracts(&format!("{CONTRACT}\n[privacy]\ncounts_only = true"))
+}
+
+/// Events of the five minutes before the last two.
+fn lately(range: std::ops::Range<usize>) -> Vec<Value> {
+    let now = Clock::System.now();
+    let at = |n: usize| now.saturating_sub(MINUTE * u32::try_from(2 + n % 5).expect("a few"));
+    let timed = |n: usize| {
+        let mut event = event("fraud", n);
+        event["timestamp"] = json!(at(n).to_string());
+        event
+    };
+    range.map(timed).collect()
+}
+
+/// A collector that has stored, refused and told to be repeated, and whose grids are counted back.
+async fn filled(store: &Store, contracts: BTreeMap<String, Contract>) -> Running {
+    let batch = collector::config::Batch { age_ms: 20, ..Config::default().batch };
+    let config = Config { grids: soon(), batch, ..Config::default() };
+    let collector = Running::start_with(store, config, contracts).await;
+    let first = lately(0..400);
+    for body in [&first, &first[..40].to_vec()] {
+        assert_eq!(collector.predictions(body).await.status, 200);
+    }
+    eventually("every grid is counted back", async || {
+        let counted = "SELECT uniqExact(signal) = 5 AND countIf(recounted_at IS NULL) = 0 FROM grids FINAL";
+        text(store, counted).await == "1"
+    })
+    .await;
+    assert_eq!(collector.predictions(&lately(400..800)).await.status, 200);
+    collector
+}
+
+/// All that is counted, but for bins and moments by the minute.
+const COUNTED: [&str; 7] = [
+    "SELECT 'breach_minutes', version, environment, rule, minute, sum(b.n) AS x, sum(b.refused) AS y \
+     FROM breach_minutes AS b GROUP BY ALL HAVING x != 0 OR y != 0 ORDER BY ALL",
+    "SELECT 'breach_hours', version, environment, rule, hour, sum(b.n) AS x, sum(b.refused) AS y \
+     FROM breach_hours AS b GROUP BY ALL HAVING x != 0 OR y != 0 ORDER BY ALL",
+    "SELECT 'traffic_minutes', version, segment, minute, sum(t.events) AS x, min(t.first_event), max(t.last_event) \
+     FROM traffic_minutes AS t GROUP BY ALL HAVING x != 0 ORDER BY ALL",
+    "SELECT 'traffic_hours', version, segment, hour, sum(t.events) AS x, min(t.first_event), max(t.last_event) \
+     FROM traffic_hours AS t GROUP BY ALL HAVING x != 0 ORDER BY ALL",
+    "SELECT 'signal_hours', version, segment, signal, grid, hour, bin, sum(s.n) AS x \
+     FROM signal_hours AS s GROUP BY ALL HAVING x != 0 ORDER BY ALL",
+    "SELECT 'signal_moment_hours', version, segment, signal, hour, sum(m.n) AS x, round(sum(m.sum), 6) \
+     FROM signal_moment_hours AS m GROUP BY ALL HAVING x != 0 ORDER BY ALL",
+    "SELECT 'signal_minutes', version, segment, signal, grid, minute, bin, sum(s.n) AS x \
+     FROM signal_minutes AS s GROUP BY ALL HAVING x != 0 ORDER BY ALL",
+];
+
+async fn counted(store: &Store) -> Vec<String> {
+    let mut all = Vec::new();
+    for statement in COUNTED {
+        all.push(text(store, statement).await);
+    }
+    all
+}
+
+/// The tables whose counts are not those of then.
+async fn differing(store: &Store, then: &[String]) -> Vec<&'static str> {
+    let now = counted(store).await;
+    let table = |statement: &'static str| statement.split('\'').nth(1).expect("its name comes first");
+    let differs = COUNTED.into_iter().zip(now.iter().zip(then)).filter(|(_, (now, then))| now != then);
+    differs.map(|(statement, _)| table(statement)).collect()
+}
+
+const NONE: [&str; 0] = [];
+
+/// The breaches that tables of counts should hold, from the events themselves.
+async fn broken(store: &Store) -> String {
+    let statement = "SELECT rule, sum(n), sum(refused) FROM (\
+        SELECT toString(rule) AS rule, 1 AS n, 0 AS refused FROM broken_rules ARRAY JOIN rules AS rule UNION ALL \
+        SELECT rule, 1 AS n, 1 AS refused FROM rejected_events ARRAY JOIN rules AS rule) GROUP BY rule ORDER BY rule";
+    text(store, statement).await
+}
+
+async fn breaches(store: &Store, table: &str) -> String {
+    let statement = format!(
+        "SELECT rule, sum(b.n) AS x, sum(b.refused) AS y FROM {table} AS b GROUP BY rule HAVING x != 0 ORDER BY rule"
+    );
+    text(store, &statement).await
+}
+
+/// Runs a statement past the collector.
+async fn damage(store: &Store, statement: &str) {
+    let query = client(store).query_raw(statement).with_setting("mutations_sync", "2");
+    query.execute().await.expect("the statement runs");
+}
+
+async fn recounted_at(
+    now: Clock,
+    store: &Store,
+    contracts: BTreeMap<String, Contract>,
+    dry_run: bool,
+) -> Report {
+    let context = Context::quiet(now, contracts);
+    let today = Clock::System.now();
+    let interval = Interval::new(today.saturating_sub(DAY), today.saturating_add(DAY)).widened_to(HOUR);
+    let plan = Plan { model: "fraud".to_owned(), interval, dry_run };
+    let grids = collector::config::Grids { settle_ms: 0, ..soon() };
+    recount(&plan, &grids, &context, store, &|_| ()).await.expect("recounted")
+}
+
+async fn recounted(store: &Store, contracts: BTreeMap<String, Contract>, dry_run: bool) -> Report {
+    recounted_at(Clock::System, store, contracts, dry_run).await
+}
+
+/// Has a collector look at the last hours as after a batch that came late.
+async fn looked_at_late(store: &Store) {
+    let now = Clock::System.now();
+    let interval = Interval::new(now.saturating_sub(HOUR), now.saturating_add(HOUR)).widened_to(MINUTE);
+    let note = LateStretch { model: "fraud".to_owned(), interval, noted_at: now.saturating_sub(MINUTE) };
+    store.note_late_stretches(&[note]).await.expect("noted");
+    eventually("the note is settled", async || store.late_stretches().await.expect("notes").is_empty()).await;
+}
+
+/// What a store leaves that was killed in the middle of an insert, and what one leaves that was killed in a correction.
+const BREACHES_DAMAGED: [&[&str]; 4] = [
+    &["ALTER TABLE breach_minutes DELETE WHERE rule IN ('amount.range', 'duplicate')"],
+    &["ALTER TABLE breach_minutes DELETE WHERE 1", "ALTER TABLE breach_hours DELETE WHERE 1"],
+    &["ALTER TABLE breach_hours DELETE WHERE rule = 'country.allowed'"],
+    &[
+        "INSERT INTO breach_minutes SELECT * REPLACE (n + 3 AS n, refused + 1 AS refused) FROM breach_minutes LIMIT 5",
+        "INSERT INTO breach_hours SELECT * FROM breach_hours WHERE rule = 'day.hour.range'",
+    ],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn breaches_that_were_lost_or_doubled_are_counted_again_to_the_last_one() {
+    let store = fresh_store().await;
+    let collector = filled(&store, contracts(CONTRACT)).await;
+    let (right, truth) = (counted(&store).await, broken(&store).await);
+    assert_eq!(truth.lines().count(), 4, "ranges of two signals, what is allowed, and repetitions: {truth}");
+    for table in ["breach_minutes", "breach_hours"] {
+        assert_eq!(breaches(&store, table).await, truth, "{table}");
+    }
+    let kept = "SELECT count() < (SELECT count() FROM predictions), countIf(length(rules) = 2) > 0, \
+                countIf(empty(rules) OR has(rules, '?')) FROM broken_rules";
+    assert_eq!(text(&store, kept).await, "1\t1\t0", "of most events there is nothing to keep");
+    assert!(recounted(&store, contracts(CONTRACT), true).await.is_clean());
+    for statements in BREACHES_DAMAGED {
+        for statement in statements {
+            damage(&store, statement).await;
+        }
+        let damaged = counted(&store).await;
+        assert_ne!(differing(&store, &right).await, NONE, "{statements:?}");
+        let looked = recounted(&store, contracts(CONTRACT), true).await;
+        assert!(!looked.is_clean() && looked.signals.is_empty() && looked.traffic == 0, "{looked}");
+        assert_eq!(differing(&store, &damaged).await, NONE, "a dry run changes nothing");
+        let report = recounted(&store, contracts(CONTRACT), false).await;
+        assert_eq!(differing(&store, &right).await, NONE, "{statements:?}: {report}");
+        assert!(
+            recounted(&store, contracts(CONTRACT), false).await.is_clean(),
+            "a second time finds nothing"
+        );
+    }
+    damage(&store, BREACHES_DAMAGED[0][0]).await;
+    let looked = recounted(&store, contracts(CONTRACT), true).await;
+    assert_eq!(looked.rules["duplicate"].lacking, 30, "{looked}");
+    assert!(looked.to_string().contains("breaches of duplicate:"), "{looked}");
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn breaches_of_a_stretch_that_came_late_are_compared_with_the_events() {
+    let store = fresh_store().await;
+    let collector = filled(&store, contracts(CONTRACT)).await;
+    let right = counted(&store).await;
+    for statements in &BREACHES_DAMAGED[1..] {
+        for statement in *statements {
+            damage(&store, statement).await;
+        }
+        looked_at_late(&store).await;
+        assert_eq!(differing(&store, &right).await, NONE, "{statements:?}");
+    }
+    collector.stop().await;
+}
+
+/// What is told of a model whose values are only counted: traffic and breaches by its events, hours by their minutes.
+const COUNTS_DAMAGED: [&[&str]; 3] = [
+    &[
+        "ALTER TABLE traffic_minutes DELETE WHERE segment = ''",
+        "ALTER TABLE breach_minutes DELETE WHERE rule = 'amount.range'",
+    ],
+    &[
+        "ALTER TABLE traffic_hours DELETE WHERE segment = 'country=BR'",
+        "ALTER TABLE signal_hours DELETE WHERE signal = 'feature.amount'",
+        "INSERT INTO signal_moment_hours SELECT * FROM signal_moment_hours WHERE segment = ''",
+        "INSERT INTO breach_hours SELECT * FROM breach_hours",
+    ],
+    &["INSERT INTO traffic_minutes SELECT * FROM traffic_minutes WHERE segment = ''"],
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_model_that_is_counts_only_everything_is_mended_but_bins_by_the_minute() {
+    let store = fresh_store().await;
+    let collector = filled(&store, counts_only()).await;
+    let right = counted(&store).await;
+    assert_eq!(breaches(&store, "breach_minutes").await, broken(&store).await);
+    let kept = "SELECT count() > 0, countIf(notEmpty(numbers)) FROM predictions";
+    assert_eq!(text(&store, kept).await, "1\t0");
+    let looked = recounted(&store, counts_only(), true).await;
+    assert!(looked.is_clean() && looked.without_values, "{looked}");
+    let said = looked.to_string();
+    assert!(said.contains("every count that can be compared is right"), "{said}");
+    assert!(said.contains("by the minute were not compared: the model is counts only"), "{said}");
+    for statements in COUNTS_DAMAGED {
+        for mend_late in [false, true] {
+            for statement in statements {
+                damage(&store, statement).await;
+            }
+            assert_ne!(differing(&store, &right).await, NONE, "{statements:?}");
+            if mend_late {
+                looked_at_late(&store).await;
+            } else {
+                let report = recounted(&store, counts_only(), false).await;
+                assert!(!report.is_clean() && report.signals.is_empty() && report.moments == 0, "{report}");
+            }
+            assert_eq!(differing(&store, &right).await, NONE, "{statements:?}, late: {mend_late}");
+        }
+    }
+    // What cannot be known is not made up, and not taken away either.
+    let minutes = "SELECT sum(n) > 0 FROM signal_minutes";
+    assert_eq!(text(&store, minutes).await, "1");
+    collector.stop().await;
+}
+
+/// The spool of a collector of before rules were kept: one event that breaks one, an hour ago.
+fn left_behind(at: Instant) -> tempfile::TempDir {
+    let marks = Marks { breaches: vec![Name::from("amount.range")], counts_only: false };
+    let event = Prediction {
+        id: "before".to_owned(),
+        version: Name::from("v1"),
+        numbers: vec![(Name::from("feature.amount"), 70.0)],
+        marks: Some(Box::new(marks)),
+        ..Prediction::empty(Name::from("fraud"), at)
+    };
+    let counted = collector::batch::predictions(vec![event].into(), &Known::default()).expect("columns");
+    let schema = counted.batch.schema();
+    let before: Vec<usize> =
+        (0..schema.fields().len()).filter(|column| schema.field(*column).name() != "rules").collect();
+    assert_eq!(before.len() + 1, schema.fields().len());
+    let batch = counted.batch.project(&before).expect("the columns of before");
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes = sql::store::arrow_stream(&batch).expect("bytes");
+    std::fs::write(folder.path().join("0001.intake.arrow"), bytes).expect("written");
+    folder
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_batch_of_before_rules_were_kept_is_taken_and_its_breaches_are_left_alone() {
+    let store = fresh_store().await;
+    let at = Clock::System.now().saturating_sub(MINUTE * 20).floor(MINUTE);
+    let spool = left_behind(at);
+    let collector = Running::start_on(&store, Config::default(), contracts(CONTRACT), spool.into()).await;
+    eventually("every part of the old batch is stored", async || {
+        let counted = "SELECT (SELECT count() FROM breach_minutes), (SELECT count() FROM breach_hours), \
+                       (SELECT count() FROM traffic_hours)";
+        text(&store, counted).await == "1\t1\t1"
+    })
+    .await;
+    assert_eq!(text(&store, "SELECT rules FROM broken_rules").await, "['?']");
+    assert_eq!(collector.predictions(&lately(0..100)).await.status, 200);
+    collector.stop().await;
+    // What another program writes broke nothing that was counted.
+    let beside = "INSERT INTO predictions (id, model, timestamp) SELECT 'lake', 'fraud', max(timestamp) FROM predictions";
+    damage(&store, beside).await;
+    // What has no grid yet gets one, and is counted.
+    recounted(&store, contracts(CONTRACT), false).await;
+    let right = counted(&store).await;
+    let looked = recounted(&store, contracts(CONTRACT), true).await;
+    assert!(looked.is_clean() && looked.unknown_rules == 1, "{looked}");
+    assert!(looked.to_string().contains("breaches of 1 minutes were not compared"), "{looked}");
+
+    // Of the minutes that are known, what was lost comes back; of the other nothing is made up.
+    let known = format!("minute != toDateTime({}, 'UTC')", at.seconds());
+    damage(&store, &format!("ALTER TABLE breach_minutes DELETE WHERE {known}")).await;
+    recounted(&store, contracts(CONTRACT), false).await;
+    assert_eq!(differing(&store, &right).await, NONE);
+    damage(&store, "ALTER TABLE breach_minutes DELETE WHERE 1").await;
+    damage(&store, "ALTER TABLE breach_hours DELETE WHERE 1").await;
+    recounted(&store, contracts(CONTRACT), false).await;
+    let of_rule = "SELECT sum(n - refused), countIf(minute = toDateTime({}, 'UTC')) FROM breach_minutes WHERE rule = 'amount.range'";
+    let stored = text(&store, "SELECT countIf(has(rules, 'amount.range')) FROM broken_rules").await;
+    let found = text(&store, &of_rule.replace("{}", &at.seconds().to_string())).await;
+    assert_eq!(found, format!("{stored}\t0"));
+}
+
+/// A store of before rules were kept: its breaches are known by nothing else, and stay.
+#[tokio::test(flavor = "multi_thread")]
+async fn minutes_of_before_rules_were_kept_are_left_alone() {
+    let store = fresh_store().await;
+    tests::before_rules_were_kept(&store).await;
+    let before = Clock::System.now().saturating_sub(MINUTE * 30).floor(MINUTE);
+    let (event_at, minute) = (before.millis(), before.seconds());
+    let stored = format!(
+        "INSERT INTO intake (id, model, version, environment, timestamp, received_at, traffic_segment, traffic_minute, \
+         traffic_events, traffic_errors, traffic_first_event, traffic_last_event, traffic_largest_lag_ms, breach_rule, \
+         breach_minute, breach_n) SELECT 'before', 'fraud', 'v1', 'production', fromUnixTimestamp64Milli({event_at}, 'UTC'), \
+         fromUnixTimestamp64Milli({event_at}, 'UTC'), [''], [{minute}], [1], [0], [{event_at}], [{event_at}], [0], \
+         ['amount.range'], [{minute}], [1]"
+    );
+    damage(&store, &stored).await;
+    sql::migrate::migrate(&store).await.expect("applied");
+    // As if the migration were over for a while: what is received from a minute after it on is compared.
+    let earlier = "INSERT INTO schema_migrations (version, name, applied_at) \
+                   SELECT version, name, applied_at - toIntervalMinute(5) FROM schema_migrations WHERE version > 49";
+    damage(&store, earlier).await;
+    damage(&store, "ALTER TABLE schema_migrations DELETE WHERE applied_at > now() - toIntervalMinute(2)")
+        .await;
+
+    let collector = filled(&store, contracts(CONTRACT)).await;
+    let right = counted(&store).await;
+    let of_before = format!("SELECT rule, n FROM breach_minutes WHERE minute = toDateTime({minute}, 'UTC')");
+    assert_eq!(text(&store, &of_before).await, "amount.range\t1");
+    let looked = recounted(&store, contracts(CONTRACT), true).await;
+    assert!(looked.is_clean() && looked.unknown_rules == 1, "{looked}");
+    assert!(looked.to_string().contains("stored before their rules were kept"), "{looked}");
+    looked_at_late(&store).await;
+    assert_eq!(differing(&store, &right).await, NONE);
+    // What came since is known.
+    let since = format!("minute != toDateTime({minute}, 'UTC')");
+    damage(&store, &format!("ALTER TABLE breach_minutes DELETE WHERE {since}")).await;
+    assert_ne!(differing(&store, &right).await, NONE);
+    recounted(&store, contracts(CONTRACT), false).await;
+    assert_eq!(differing(&store, &right).await, NONE);
+    collector.stop().await;
+}
+
+/// The spool of a collector that died before it could store what it had refused an hour ago.
+fn refused_before(at: Instant) -> tempfile::TempDir {
+    let kept_out = KeptOut {
+        version: Name::from("v1"),
+        environment: Name::from("production"),
+        happened_at: at,
+        rules: vec![Name::from("country.allowed")],
+    };
+    let rejection = Rejection {
+        received_at: at,
+        model: "fraud".to_owned(),
+        kind: Kind::Prediction,
+        source: "http".to_owned(),
+        position: "0".to_owned(),
+        field: "features.country".to_owned(),
+        reason: "breaks the rule country.allowed".to_owned(),
+        payload: String::new(),
+        kept_out: Some(Box::new(kept_out)),
+    };
+    let batch = collector::batch::rejections(&[rejection]).expect("columns");
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes = sql::store::arrow_stream(&batch).expect("bytes");
+    std::fs::write(folder.path().join("0001.rejected_events.arrow"), bytes).expect("written");
+    folder
+}
+
+/// Somebody corrected the stretch while the refusals may have been half visible.
+#[tokio::test(flavor = "multi_thread")]
+async fn refusals_that_are_stored_late_have_their_stretch_compared() {
+    let store = fresh_store().await;
+    let now = Clock::System.now();
+    let at = now.saturating_sub(HOUR);
+    let interval = Interval::new(at, at.saturating_add(MINUTE)).widened_to(MINUTE);
+    let corrected = LateStretch { model: "fraud".to_owned(), interval, noted_at: at };
+    store.settle_late_stretches(&[corrected], now).await.expect("noted and settled");
+    let config = Config { grids: soon(), ..Config::default() };
+    let spool = refused_before(at);
+    let collector = Running::start_on(&store, config, contracts(CONTRACT), spool.into()).await;
+    eventually("the stretch is noted again, and settled", async || {
+        let notes =
+            "SELECT count() > 1, countIf(toUnixTimestamp64Milli(settled_at) = 0) FROM late_stretches FINAL";
+        text(&store, notes).await == "1\t0"
+    })
+    .await;
+    assert_eq!(breaches(&store, "breach_hours").await, "country.allowed\t1\t1");
+    collector.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_stored_of_refusals_stays_when_they_have_expired() {
+    let mut config = fresh_config();
+    config.retention.rejected_days = 30;
+    let store = Store::connect(&config).expect("a sound configuration");
+    sql::migrate::migrate(&store).await.expect("every migration applies");
+    let collector = filled(&store, contracts(CONTRACT)).await;
+    collector.stop().await;
+    let right = counted(&store).await;
+    // As retention does it, a month later.
+    damage(&store, "ALTER TABLE rejected_events DELETE WHERE 1").await;
+    let looked = recounted(&store, contracts(CONTRACT), true).await;
+    assert!(looked.rules["country.allowed"].surplus > 0, "now it would be a mistake of the store: {looked}");
+    let later = || Clock::Manual(ManualClock::starting_at(Clock::System.now().saturating_add(DAY * 40)));
+    let report = recounted_at(later(), &store, contracts(CONTRACT), false).await;
+    assert!(report.is_clean(), "{report}");
+    // What stored events broke is still known, beside it.
+    let lost = "INSERT INTO breach_minutes SELECT * REPLACE (toInt64(-2) AS n, toInt64(0) AS refused) FROM breach_minutes \
+                WHERE rule = 'amount.range' LIMIT 1";
+    damage(&store, lost).await;
+    let report = recounted_at(later(), &store, contracts(CONTRACT), false).await;
+    assert_eq!(report.rules["amount.range"].lacking, 2, "{report}");
+    assert_eq!(differing(&store, &right).await, NONE);
+    // And so it stays when the minutes of it have expired as well.
+    let hours = breaches(&store, "breach_hours").await;
+    damage(&store, "ALTER TABLE breach_minutes DELETE WHERE rule IN ('country.allowed', 'duplicate')").await;
+    let report = recounted_at(later(), &store, contracts(CONTRACT), false).await;
+    assert!(report.is_clean(), "{report}");
+    assert_eq!(breaches(&store, "breach_hours").await, hours);
+}

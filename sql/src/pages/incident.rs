@@ -55,6 +55,9 @@ pub struct HistoryPoint {
     pub n_current: u64,
 }
 
+/// So many of the latest events that broke a rule are looked at for those of a segment.
+const SEARCHED: u32 = 500;
+
 /// What an example is to show.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Shows {
@@ -73,6 +76,8 @@ pub enum Shows {
     Unseen(Vec<String>),
     /// A prediction that failed.
     Error,
+    /// An event that broke a rule of the contract about the signal.
+    Broken,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -158,6 +163,21 @@ impl EvidenceAsked {
     }
 }
 
+impl ExamplesAsked {
+    fn bind(&self, ask: Ask) -> Ask {
+        let (feature, tag, value) = condition(&self.segment);
+        ask.text("model", &self.model)
+            .text("environment", &self.environment)
+            .integer("start", self.interval.start.millis())
+            .integer("end", self.interval.end.millis())
+            .text("signal", &self.signal)
+            .text("feature", feature)
+            .text("tag", tag)
+            .text("value", value)
+            .integer("most", self.most)
+    }
+}
+
 impl Shows {
     fn name(&self) -> &'static str {
         match self {
@@ -168,6 +188,8 @@ impl Shows {
             Self::Category(_) => "category",
             Self::Unseen(_) => "unseen",
             Self::Error => "error",
+            // A question of its own.
+            Self::Broken => "broken",
         }
     }
 
@@ -251,23 +273,27 @@ pub fn history(asked: &EvidenceAsked, step: std::time::Duration) -> Ask {
         .integer("step_ms", step_ms)
 }
 
+/// The latest events that show what is asked for.
 pub fn examples(asked: &ExamplesAsked) -> Ask {
-    let (feature, tag, value) = condition(&asked.segment);
+    if asked.shows == Shows::Broken {
+        return broken(asked);
+    }
     let (low, high) = asked.shows.limits();
-    Ask::new("The latest events that show it", include_str!("../../queries/pages/incident_examples.sql"))
-        .text("model", &asked.model)
-        .text("environment", &asked.environment)
-        .integer("start", asked.interval.start.millis())
-        .integer("end", asked.interval.end.millis())
-        .text("signal", &asked.signal)
-        .text("feature", feature)
-        .text("tag", tag)
-        .text("value", value)
+    let text = include_str!("../../queries/pages/incident_examples.sql");
+    asked
+        .bind(Ask::new("The latest events that show it", text))
         .text("shows", asked.shows.name())
         .text("low", low.to_string())
         .text("high", high.to_string())
         .texts("levels", asked.shows.levels())
-        .integer("most", asked.most)
+}
+
+fn broken(asked: &ExamplesAsked) -> Ask {
+    let candidates = if asked.segment.is_empty() { asked.most } else { SEARCHED };
+    let text = include_str!("../../queries/pages/incident_broken.sql");
+    asked
+        .bind(Ask::new("The latest events that broke a rule about it", text))
+        .integer("candidates", candidates)
 }
 
 impl Store {

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sql::Store;
 use sql::breaches::{Breaches, BreachesAsked};
 use sql::counts::Resolution;
+use sql::pages::incident::{ExamplesAsked, Shows};
 use tests::{fresh_store, text};
 
 use crate::running::Running;
@@ -91,6 +92,43 @@ async fn breaches_are_counted_by_rule_beside_the_events_that_broke_them() {
     assert_eq!(text(&store, kept_out).await, expected);
     let refused = "SELECT reason NOT LIKE '%many%' FROM rejected_events WHERE field = 'features.amount'";
     assert_eq!(text(&store, refused).await, "1");
+    collector.stop().await;
+}
+
+/// The ids of the events that an incident about a signal's rules shows.
+async fn shown(store: &Store, signal: &str) -> Vec<String> {
+    let now = Clock::System.now();
+    let asked = ExamplesAsked {
+        model: "fraud".to_owned(),
+        environment: "production".to_owned(),
+        interval: Interval::new(now.saturating_sub(HOUR), now.saturating_add(HOUR)),
+        signal: signal.to_owned(),
+        segment: String::new(),
+        shows: Shows::Broken,
+        most: 4,
+    };
+    let mut ids: Vec<String> =
+        store.incident_examples(&asked).await.expect("events").into_iter().map(|event| event.id).collect();
+    ids.sort();
+    ids
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn events_that_broke_a_rule_are_shown_where_it_is_said() {
+    let store = fresh_store().await;
+    let collector = Running::start_with(&store, Config::default(), contracts(CONTRACT)).await;
+    let good = json!({"amount": 5, "country": "BR"});
+    let body = [
+        event(0, good.clone(), 0.5),
+        event(1, json!({"amount": 500, "country": "FR"}), 0.5),
+        event(2, json!({"amount": 600}), 1.5),
+        event(3, json!({"amount": 1, "country": "DE", "surprise": 1}), 0.5),
+    ];
+    assert_eq!(collector.predictions(&body).await.body["accepted"], 4);
+    assert_eq!(shown(&store, "feature.amount").await, ["e1", "e2"]);
+    assert_eq!(shown(&store, "feature.country").await, ["e1", "e2"]);
+    assert_eq!(shown(&store, "prediction.score").await, ["e2"]);
+    assert_eq!(shown(&store, "").await, ["e3"], "rules about no signal");
     collector.stop().await;
 }
 

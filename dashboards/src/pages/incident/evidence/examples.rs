@@ -1,4 +1,4 @@
-//! Which events show an incident: those without the value, or with one that has become more frequent.
+//! Which events show an incident: those without the value, with one that has become more frequent, or that broke a rule.
 
 use domain::evaluation::Monitor;
 use domain::grid::Bins;
@@ -34,6 +34,7 @@ fn shows(monitor: Monitor, compared: Option<&Compared>) -> Shows {
         Monitor::Missing | Monitor::Schema => Shows::Missing,
         Monitor::Invalid => Shows::Invalid,
         Monitor::Errors => Shows::Error,
+        Monitor::Contract | Monitor::Quality => Shows::Broken,
         Monitor::Unseen => known_levels(compared).map_or(Shows::Anything, Shows::Unseen),
         Monitor::Drift
         | Monitor::Latency
@@ -52,8 +53,6 @@ fn shows(monitor: Monitor, compared: Option<&Compared>) -> Shows {
         | Monitor::Types
         | Monitor::Cardinality
         | Monitor::Duplicates
-        | Monitor::Contract
-        | Monitor::Quality
         | Monitor::Completeness
         | Monitor::LabelLag => Shows::Anything,
     }
@@ -124,5 +123,6 @@ mod tests {
         assert_eq!(shows(Monitor::Drift, Some(&moved)), Shows::Anything);
         assert_eq!(shows(Monitor::Unseen, Some(&moved)), Shows::Anything);
         assert_eq!(shows(Monitor::Missing, None), Shows::Missing);
+        assert_eq!(shows(Monitor::Contract, Some(&moved)), Shows::Broken);
     }
 }

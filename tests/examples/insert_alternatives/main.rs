@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! cargo build --release -p tests --bin leeway-under-test --example insert_alternatives --no-default-features --features collector
-//! target/release/examples/insert_alternatives [shape|ids|settings|streams|formats] [turns] [batches] [features]
+//! target/release/examples/insert_alternatives [shape|ids|settings|streams|formats|kept] [turns] [batches] [features]
 //! ```
 
 mod batches;

@@ -42,9 +42,10 @@ pub async fn of(group: &str, store: &Store, counted: &Counted) -> anyhow::Result
         "settings" => Ok(settings(counted)),
         "streams" => Ok(streams(counted)),
         "formats" => formats(store, counted).await,
-        other => {
-            anyhow::bail!("group \"{other}\" does not exist (known: shape, ids, settings, streams, formats)")
-        }
+        "kept" => Ok(kept(store, counted).await),
+        other => anyhow::bail!(
+            "group \"{other}\" does not exist (known: shape, ids, settings, streams, formats, kept)"
+        ),
     }
 }
 
@@ -223,6 +224,34 @@ async fn formats(store: &Store, counted: &Counted) -> anyhow::Result<Vec<Way>> {
         Way::new("JSONEachRow", &[&json]),
         Way { settings: single, ..Way::new("JSONEachRow, input_format_parallel_parsing = 0", &[&json]) },
     ])
+}
+
+/// What is kept so that a batch can be told by its insert, and counted again with its breaches.
+async fn kept(store: &Store, counted: &Counted) -> Vec<Way> {
+    text(store, "CREATE TABLE predictions_untold AS predictions").await;
+    text(store, "ALTER TABLE predictions_untold DROP COLUMN batch").await;
+    unruled_door(store).await;
+    vec![
+        Way::new("events alone (kept)", &[&insert("predictions", &counted.events())]),
+        Way {
+            table: "predictions_untold",
+            ..Way::new("the same without `batch`", &[&insert("predictions_untold", &counted.events())])
+        },
+        Way::new("events and counts (kept)", &[&insert("intake", &counted.0)]),
+        Way::new("the same without the view to `broken_rules`", &[&insert("intake_unruled", &counted.0)]),
+    ]
+}
+
+/// A door with all views of `intake` but that one.
+async fn unruled_door(store: &Store) {
+    text(store, "CREATE TABLE intake_unruled AS intake").await;
+    let views = "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() \
+                 AND name LIKE 'intake_to_%' AND name != 'intake_to_broken_rules'";
+    for view in text(store, views).await.lines() {
+        let door = format!("{}.intake", store.config().database);
+        let view = view.replace(&format!("{door}_to_"), &format!("{door}_unruled_to_"));
+        text(store, &view.replace(&format!("FROM {door}"), &format!("FROM {door}_unruled"))).await;
+    }
 }
 
 /// The stored events in an order and a format of the engine's own.

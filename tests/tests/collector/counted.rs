@@ -19,7 +19,7 @@ const COUNTED: [&str; 5] = [
 ];
 
 /// A store that was killed some times starts ten seconds after the last; then late stretches are compared.
-const UNTIL_COUNTED: Duration = Duration::from_secs(90);
+const UNTIL_COUNTED: Duration = Duration::from_secs(240);
 
 /// Waits until `n` events are stored and counted: the views of the last insert may still be at work, and what was stored
 /// late may still be compared with the raw events.

@@ -81,7 +81,7 @@ async fn collector_and_store_are_killed_at_random_and_every_event_is_there_once(
     let senders: Vec<_> = (0..SENDERS).map(|who| tokio::spawn(load.clone().send(who))).collect();
     load.goes_on().await;
     let (began, mut kills) = (Instant::now(), [0, 0]);
-    while began.elapsed() < fault_time(20) {
+    while began.elapsed() < fault_time(20) || kills.iter().any(|kills| *kills < 2) {
         tokio::time::sleep(Duration::from_millis(rand::random_range(150..1_500))).await;
         let both = rand::random_range(0..4);
         if both != 1 {
@@ -107,7 +107,6 @@ async fn collector_and_store_are_killed_at_random_and_every_event_is_there_once(
     eventually("the spool is finished", async || spooled(&settings.spool()) == 0).await;
     wait_for_stored(&store, sent).await;
     assert!(collector.terminate().await.success());
-    assert!(kills.iter().all(|kills| *kills > 1), "only {kills:?} were killed");
     assert!(load.again.load(Ordering::SeqCst) > 0, "no request was cut off");
     holds_exactly(&store, sent).await;
 }

@@ -1,7 +1,7 @@
 //! Thousands of connections that say little or nothing.
 
 use std::process::Command;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -59,7 +59,7 @@ async fn ten_thousand_connections_that_never_end_their_headers_are_turned_away_o
     assert!(told > 0, "nobody was told");
     assert!(open <= service::http::Bounds::default().connections, "{open} are open");
     // The others lose their places when their headers do not end.
-    let limit = HEADERS_WITHIN + Duration::from_secs(60);
+    let limit = HEADERS_WITHIN + tests::PATIENCE;
     for stream in &mut held {
         let left = limit.saturating_sub(began.elapsed());
         let ended = tokio::time::timeout(left, async {

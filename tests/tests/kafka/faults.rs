@@ -35,9 +35,11 @@ async fn collectors_store_and_broker_are_killed_at_random_and_every_message_is_t
     load.goes_on(200).await;
     let began = Instant::now();
     let mut kills = 0;
-    while began.elapsed() < fault_time(25) {
+    // Each dies once, however slow the machine; then at random until the time is over.
+    while kills < 4 || began.elapsed() < fault_time(25) {
         a_moment().await;
-        match rand::random_range(0..6) {
+        let chosen = if kills < 4 { kills } else { rand::random_range(0..6) };
+        match chosen {
             0 => own.kill(),
             1 => {
                 broker.kill();
@@ -59,7 +61,6 @@ async fn collectors_store_and_broker_are_killed_at_random_and_every_message_is_t
     for (_, collector) in collectors {
         assert!(collector.terminate().await.success());
     }
-    assert!(kills > 3, "only {kills} were killed");
     // What was counted before a grid held is counted back, and agrees as well.
     holds_exactly(&store, sent).await;
 }

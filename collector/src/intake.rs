@@ -5,6 +5,7 @@
 
 mod inserting;
 mod token;
+mod unvalued;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -78,6 +79,7 @@ pub struct Intake {
     pending: Pending,
     clock: Clock,
     settle: Duration,
+    noted: unvalued::Noted,
 }
 
 impl Intake {
@@ -96,6 +98,7 @@ impl Intake {
             pending: Pending::of_at_most(config::Grids::default().waiting_signals),
             clock: context.clock.clone(),
             settle: config::Grids::default().settle(),
+            noted: unvalued::Noted::default(),
         }
     }
 
@@ -158,6 +161,7 @@ impl Intake {
         tracing::Span::current().record("token", token.text());
         let Some(newest) = events.received_at.iter().copied().max() else { return Ok(()) };
         let known = self.patiently(|| self.grids.fresh_for(newest)).await?;
+        self.note_unvalued(&events).await?;
         let n = events.len();
         let (stream, streams, uncounted) = off_the_runtime(move || {
             let uncounted = batch::uncounted(&events, &known);

@@ -167,11 +167,18 @@ pub async fn recount(
         whole: true,
         compared: true,
         values_kept,
+        unvalued: Vec::new(),
     };
     let gone = store.hours_expired(&plan.model, interval, kept).await?;
     let (minutes, expired) = without_hours(chunks(&days, interval), &gone);
     report.expired = expired;
+    let unvalued = work.hours_without_values(values_kept).await?;
+    let (minutes, unvalued) = without_hours(minutes, &unvalued);
     work.correct_all(minutes, &stretch, &mut report).await?;
+    let whole = |interval: &Interval| Chunk { interval: *interval, events: 0, touched: false };
+    let unvalued_stretch = Stretch { values_kept: false, ..stretch.clone() };
+    work.correct_all(unvalued.iter().map(whole).collect(), &unvalued_stretch, &mut report).await?;
+    report.unvalued = unvalued;
     // Only then: what was lacking by the minute has fed the hours as well.
     let (hours, _) = without_hours(chunks(&days, interval.widened_to(HOUR)), &gone);
     work.correct_all(hours, &stretch.by_hours(), &mut report).await?;
@@ -197,6 +204,15 @@ impl Work<'_> {
     async fn without_grid(&self, known: &ModelGrids) -> anyhow::Result<Vec<CarriedSignal>> {
         let counted: Vec<String> = known.by_signal.keys().cloned().collect();
         Ok(self.store.signals_beside(self.model, self.interval, &counted).await?)
+    }
+
+    /// Hours with events that were received while the model was counts only, where it is not so any more.
+    async fn hours_without_values(&self, values_kept: bool) -> anyhow::Result<Vec<Instant>> {
+        if !values_kept {
+            return Ok(Vec::new());
+        }
+        let unvalued = self.store.counts_only_hours(self.model).await?;
+        Ok(self.store.hours_without_values(self.model, self.interval, &unvalued).await?)
     }
 
     /// Gives a grid to every signal of the stretch that has none, and sees to it that what came before is counted.

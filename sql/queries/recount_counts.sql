@@ -25,6 +25,9 @@ WITH
         WHERE model = {model:String} AND timestamp >= fromUnixTimestamp64Milli({from_ms:Int64}, 'UTC')
             AND timestamp < fromUnixTimestamp64Milli({to_ms:Int64}, 'UTC')
             AND received_at < fromUnixTimestamp64Milli({received_before_ms:Int64}, 'UTC')
+            AND NOT arrayExists(
+                (since, until) -> toUnixTimestamp64Milli(received_at) >= since AND toUnixTimestamp64Milli(received_at) < until,
+                {unvalued_since:Array(Int64)}, {unvalued_until:Array(Int64)})
     ),
     numbers_carried AS
     (

@@ -5,6 +5,7 @@ use clickhouse::Row;
 use domain::time::{Instant, Interval};
 use serde::Deserialize;
 
+use crate::counts_only::bind_unvalued;
 use crate::error::Error;
 use crate::grids::{GridRow, StoredGrid};
 use crate::recount::{Stretch, WITHIN_S};
@@ -135,14 +136,19 @@ impl Store {
             .param("signals", signals)
     }
 
-    /// The events of a model that were received before an instant, by environment.
-    pub async fn received_before(&self, model: &str, before: Instant) -> Result<Vec<ReceivedBefore>, Error> {
+    /// The events of a model that were received before an instant, and not in `unvalued`, by environment.
+    pub async fn received_before(
+        &self,
+        model: &str,
+        before: Instant,
+        unvalued: &[Interval],
+    ) -> Result<Vec<ReceivedBefore>, Error> {
         let query = self
             .query(include_str!("../queries/received_before.sql"))
             .param("model", model)
             .param("received_before_ms", before.millis())
             .with_setting("max_execution_time", WITHIN_S);
-        let rows: Vec<ReceivedRow> = query.fetch_all().await?;
+        let rows: Vec<ReceivedRow> = bind_unvalued(query, unvalued).fetch_all().await?;
         let of_row = |row: ReceivedRow| ReceivedBefore {
             environment: row.environment,
             events: row.events,

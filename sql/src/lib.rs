@@ -21,6 +21,7 @@ pub mod causes;
 pub mod changes;
 pub mod contracts;
 pub mod counts;
+pub mod counts_only;
 pub mod deliveries;
 pub mod evaluations;
 pub mod freshness;

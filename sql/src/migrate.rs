@@ -30,7 +30,7 @@ macro_rules! migrations {
 }
 
 #[rustfmt::skip]
-const MIGRATIONS: [Migration; 52] = migrations![
+const MIGRATIONS: [Migration; 53] = migrations![
     1 "0001_create_predictions",
     2 "0002_create_outcomes",
     3 "0003_create_rejected_events",
@@ -83,6 +83,7 @@ const MIGRATIONS: [Migration; 52] = migrations![
     50 "0050_add_rules_to_intake",
     51 "0051_create_broken_rules",
     52 "0052_view_intake_to_broken_rules",
+    53 "0053_create_counts_only_hours",
 ];
 
 /// The version of the schema that this build knows.
@@ -93,9 +94,10 @@ type Days = fn(&Retention) -> u32;
 
 /// Tables whose rows expire, the column their age is counted from, and the setting that says after how many days.
 #[rustfmt::skip]
-const EXPIRING: [(&str, &str, Days); 16] = [
+const EXPIRING: [(&str, &str, Days); 17] = [
     ("predictions", "toDateTime(received_at)", |r| r.events_days),
     ("broken_rules", "toDateTime(received_at)", |r| r.events_days),
+    ("counts_only_hours", "hour", |r| r.events_days),
     ("outcomes", "toDateTime(received_at)", |r| r.events_days),
     ("rejected_events", "toDateTime(received_at)", |r| r.rejected_days),
     ("signal_minutes", "written_on", |r| r.minutes_days),

@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use self::breaches::RuleDifference;
 pub use self::expired::Kept;
 use crate::counts::Resolution;
+use crate::counts_only::bind_unvalued;
 use crate::error::Error;
 use crate::store::Store;
 
@@ -101,6 +102,8 @@ pub struct Stretch {
     /// Whether raw events keep their values. If not, bins, moments and watched segments by the minute are left alone:
     /// nothing says what they should be.
     pub values_kept: bool,
+    /// Events received then are not looked at, because their values were not kept.
+    pub unvalued: Vec<Interval>,
 }
 
 impl Stretch {
@@ -313,7 +316,7 @@ impl Store {
         Ok(carried.into_iter().filter(|carried| !counted.contains(carried.signal.as_str())).collect())
     }
 
-    fn in_interval(&self, text: &str, model: &str, interval: Interval) -> Query {
+    pub(crate) fn in_interval(&self, text: &str, model: &str, interval: Interval) -> Query {
         self.query(text)
             .param("model", model)
             .param("from_ms", interval.start.millis())
@@ -329,7 +332,7 @@ impl Store {
             .param("whole", u8::from(stretch.whole))
             .param("stored", u8::from(stretch.compared));
         let watched = if stretch.has_values() { stretch.watched.as_slice() } else { &[] };
-        bind_watched(bind_signals(query, signals), watched)
+        bind_watched(bind_signals(bind_unvalued(query, &stretch.unvalued), signals), watched)
     }
 }
 

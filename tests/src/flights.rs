@@ -100,6 +100,7 @@ pub async fn seed(store: &Store) {
         whole: true,
         compared: true,
         values_kept: true,
+        unvalued: Vec::new(),
     };
     store.correct_counts(&stretch).await.expect("counts");
     store.correct_moments(&stretch).await.expect("moments");

@@ -113,7 +113,7 @@ impl Announcer<'_> {
         if announced.new.is_empty() || now < settled {
             return Ok(());
         }
-        if !self.store.received_before(self.model, announced.hold_from).await?.is_empty() {
+        if !self.store.received_before(self.model, announced.hold_from, &[]).await?.is_empty() {
             return Ok(());
         }
         let known = self.grids.refresh().await?.model(self.model);

@@ -26,6 +26,8 @@ pub(super) struct Group<'a> {
     pub model: &'a str,
     pub holds_from: Instant,
     pub grids: Vec<Arc<StoredGrid>>,
+    /// When the model was counts only: of what was received then, nothing is left to be counted.
+    pub unvalued: Vec<Interval>,
     pub known: &'a ModelGrids,
 }
 
@@ -49,7 +51,8 @@ impl Maker {
                     self.store.reload_grid_dictionaries().await?;
                     is_reloaded = true;
                 }
-                let received = self.store.received_before(group.model, group.holds_from).await?;
+                let group = self.with_unvalued(group).await?;
+                let received = self.received_before(&group).await?;
                 self.count_back(&group, &received).await?;
                 self.sum_or_owe(&group, &received, owed).await?;
                 self.mark_counted(&group).await?;
@@ -59,6 +62,15 @@ impl Maker {
             self.grids.refresh().await?;
         }
         Ok(())
+    }
+
+    pub(super) async fn with_unvalued<'a>(&self, group: Group<'a>) -> Result<Group<'a>, sql::Error> {
+        Ok(Group { unvalued: self.store.counts_only_hours(group.model).await?, ..group })
+    }
+
+    /// What can be counted back, by environment.
+    pub(super) async fn received_before(&self, group: &Group<'_>) -> Result<Vec<ReceivedBefore>, sql::Error> {
+        self.store.received_before(group.model, group.holds_from, &group.unvalued).await
     }
 
     async fn count_back(&self, group: &Group<'_>, received: &[ReceivedBefore]) -> Result<(), sql::Error> {
@@ -137,7 +149,7 @@ pub(super) fn groups<'a>(
     }
     let group = |(holds_from, mut grids): (Instant, Vec<Arc<StoredGrid>>)| {
         grids.sort_by(|a, b| a.grid.signal.cmp(&b.grid.signal));
-        Group { model, holds_from, grids, known }
+        Group { model, holds_from, grids, unvalued: Vec::new(), known }
     };
     by_instant.into_iter().map(group).collect()
 }
@@ -157,6 +169,7 @@ impl Group<'_> {
             whole,
             compared: false,
             values_kept: true,
+            unvalued: self.unvalued.clone(),
         };
         let earlier = self.watched(|holds_from| holds_from < self.holds_from);
         let same = self.watched(|holds_from| holds_from == self.holds_from);

@@ -70,7 +70,8 @@ impl Maker {
         let is_owed =
             |stored: &StoredGrid| stored.recounted_at.is_some() && !summed.contains(&stored.grid.signal);
         for group in groups(model, &known, is_owed) {
-            let received = self.store.received_before(model, group.holds_from).await?;
+            let group = self.with_unvalued(group).await?;
+            let received = self.received_before(&group).await?;
             let sums = self.sums_of_all(&group, &received).await?;
             self.write_initials(&group, &received, sums).await?;
         }

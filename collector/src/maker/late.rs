@@ -91,7 +91,7 @@ impl Maker {
     async fn look_at(&self, stray: &Stray, looks: &mut Looks, now: Instant) -> Result<(), sql::Error> {
         let settle = self.config.settle();
         let known = self.grids.fresh_for(now).await?.model(&stray.model);
-        let minutes = compared(stray, &known, !self.is_counts_only(&stray.model));
+        let minutes = compared(stray, &known, self.are_values_kept(stray).await?);
         let kept = Kept::at(now, &self.store.config().retention);
         for stretch in [minutes.clone(), minutes.by_hours()] {
             let by = stretch.resolution;
@@ -114,6 +114,15 @@ impl Maker {
             }
         }
         self.store.settle_late_stretches(&stray.notes, self.clock.now()).await
+    }
+
+    /// Whether raw events say what the counts of the stretch should be: of none was the value only counted.
+    async fn are_values_kept(&self, stray: &Stray) -> Result<bool, sql::Error> {
+        if self.is_counts_only(&stray.model) {
+            return Ok(false);
+        }
+        let unvalued = self.store.counts_only_hours(&stray.model).await?;
+        Ok(self.store.hours_without_values(&stray.model, stray.interval, &unvalued).await?.is_empty())
     }
 
     /// Whether nobody writes to the stretch any more, so that it can be compared.
@@ -232,6 +241,7 @@ fn compared(stray: &Stray, known: &ModelGrids, values_kept: bool) -> Stretch {
         whole: true,
         compared: true,
         values_kept,
+        unvalued: Vec::new(),
     }
 }
 

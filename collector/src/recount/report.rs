@@ -10,6 +10,7 @@ use sql::recount::CarriedSignal;
 use crate::import::report::thousands;
 
 const COUNTS_ONLY: &str = "the model is counts only, and no raw event keeps a value (privacy.counts_only)";
+const WERE_COUNTS_ONLY: &str = "they hold events that were received while the model was counts only";
 const RULES_UNKNOWN: &str = "they hold events that were stored before their rules were kept";
 
 /// What a recount found and did.
@@ -37,6 +38,8 @@ pub struct Report {
     pub pending: Vec<String>,
     /// Whether values are only counted, so that nothing says what bins and moments by the minute should be.
     pub without_values: bool,
+    /// Stretches of which the same is true, because they hold events that were received while the model was counts only.
+    pub unvalued: Vec<Interval>,
     /// Minutes whose breaches were left alone: of some event nobody knows what it broke.
     pub unknown_rules: u64,
     pub dry_run: bool,
@@ -107,7 +110,8 @@ impl fmt::Display for Report {
         let done = if self.dry_run { "would be corrected" } else { "corrected" };
         writeln!(f, "{} events compared with their counts", thousands(self.events))?;
         if self.is_clean() {
-            let that = if self.without_values { " that can be compared" } else { "" };
+            let is_partial = self.without_values || !self.unvalued.is_empty();
+            let that = if is_partial { " that can be compared" } else { "" };
             writeln!(f, "  every count{that} is right")?;
         }
         for (signal, change) in &self.signals {
@@ -161,6 +165,12 @@ impl fmt::Display for Report {
         }
         if self.without_values {
             writeln!(f, "  bins, moments and segments by the minute were not compared: {COUNTS_ONLY}")?;
+        }
+        for interval in &self.unvalued {
+            writeln!(
+                f,
+                "  bins, moments and segments by the minute of {interval} were not compared: {WERE_COUNTS_ONLY}"
+            )?;
         }
         if self.unknown_rules > 0 {
             let minutes = thousands(self.unknown_rules);

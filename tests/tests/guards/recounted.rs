@@ -262,6 +262,64 @@ async fn of_a_model_that_is_counts_only_everything_is_mended_but_bins_by_the_min
     collector.stop().await;
 }
 
+/// Events with a signal that none had before.
+fn with_more(range: std::ops::Range<usize>) -> Vec<Value> {
+    let mut events = lately(range);
+    for (n, event) in events.iter_mut().enumerate() {
+        event["features"]["more"] = json!(n);
+    }
+    events
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn of_a_model_that_was_counts_only_nothing_is_taken_away_and_nothing_made_up() {
+    let store = fresh_store().await;
+    filled(&store, counts_only()).await.stop().await;
+    assert_eq!(text(&store, "SELECT DISTINCT model FROM counts_only_hours").await, "fraud");
+    // Should the hour end meanwhile.
+    let next = Clock::System.now().saturating_add(HOUR);
+    store.note_counts_only("fraud", next).await.expect("noted");
+
+    let config = Config { grids: soon(), ..Config::default() };
+    let collector = Running::start_with(&store, config, contracts(CONTRACT)).await;
+    assert_eq!(collector.predictions(&with_more(800..900)).await.status, 200);
+    eventually("its grid is counted back", async || {
+        let counted =
+            "SELECT countIf(recounted_at IS NOT NULL) FROM grids FINAL WHERE signal = 'feature.more'";
+        text(&store, counted).await == "1"
+    })
+    .await;
+    let more = "SELECT sum(n) FROM signal_minutes WHERE signal = 'feature.more' AND segment = ''";
+    assert_eq!(
+        text(&store, more).await,
+        "0",
+        "of what came before, some had values and some had lost theirs"
+    );
+    assert_eq!(collector.predictions(&with_more(900..940)).await.status, 200);
+    assert_eq!(text(&store, more).await, "30", "a quarter was refused");
+
+    let right = counted(&store).await;
+    looked_at_late(&store).await;
+    assert_eq!(differing(&store, &right).await, NONE);
+    for statements in COUNTS_DAMAGED {
+        for statement in statements {
+            damage(&store, statement).await;
+        }
+        let report = recounted(&store, contracts(CONTRACT), false).await;
+        assert!(!report.is_clean() && report.signals.is_empty() && report.moments == 0, "{report}");
+        assert!(report.to_string().contains("received while the model was counts only"), "{report}");
+        assert_eq!(differing(&store, &right).await, NONE, "{statements:?}");
+    }
+    collector.stop().await;
+    // What was received at other times is held against its values.
+    let earlier = "INSERT INTO predictions SELECT * REPLACE (timestamp - toIntervalHour(5) AS timestamp, \
+                   received_at - toIntervalHour(5) AS received_at) FROM predictions WHERE mapContains(numbers, 'feature.more')";
+    damage(&store, earlier).await;
+    let report = recounted(&store, contracts(CONTRACT), false).await;
+    assert_eq!(report.signals["feature.more"].lacking, 105, "{report}");
+    assert_eq!(text(&store, more).await, "135");
+}
+
 /// The spool of a collector of before rules were kept: one event that breaks one, an hour ago.
 fn left_behind(at: Instant) -> tempfile::TempDir {
     let marks = Marks { breaches: vec![Name::from("amount.range")], counts_only: false };

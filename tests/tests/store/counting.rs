@@ -174,6 +174,7 @@ async fn counting_in_sql_puts_every_value_where_rust_does_and_loses_none() {
         whole: true,
         compared: true,
         values_kept: true,
+        unvalued: Vec::new(),
     };
     let lacking = store.count_differences(&stretch).await.expect("differences");
     assert_eq!(lacking.iter().map(|difference| difference.lacking).sum::<u64>(), 2 * events.len() as u64);

@@ -146,7 +146,7 @@ async fn retention_follows_the_configuration() {
     shorter.retention.events_days = 7;
     let shorter = Store::connect(&shorter).expect("a sound configuration");
     let outcome = migrate(&shorter).await.expect("changed");
-    assert_eq!(outcome.retained, ["predictions", "broken_rules", "outcomes"]);
+    assert_eq!(outcome.retained, ["predictions", "broken_rules", "counts_only_hours", "outcomes"]);
     let definition =
         "SELECT create_table_query FROM system.tables WHERE database = currentDatabase() AND name = ";
     let predictions = text(&store, &format!("{definition}'predictions'")).await;

@@ -7,7 +7,6 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::{Deserialize, Serialize};
 
-use super::nothing_taken;
 use crate::decode::{Refused, Unreadable};
 use crate::intake::IntakeError;
 use crate::queue::NotStored;
@@ -45,6 +44,12 @@ impl Accepted {
     pub fn rejections(&self) -> usize {
         self.rejected.len()
     }
+}
+
+/// The status of a body of which nothing was taken: whether nothing but missing rights kept its events out.
+fn nothing_taken(refused: &[Refused]) -> StatusCode {
+    let all_forbidden = refused.iter().all(|refused| refused.forbidden);
+    if all_forbidden { StatusCode::FORBIDDEN } else { StatusCode::BAD_REQUEST }
 }
 
 /// A request of which nothing was taken, for one reason.

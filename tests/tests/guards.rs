@@ -13,6 +13,10 @@ mod privacy;
 mod process;
 #[path = "guards/recounted.rs"]
 mod recounted;
+#[path = "guards/recounted_before.rs"]
+mod recounted_before;
+#[path = "guards/recounted_counts_only.rs"]
+mod recounted_counts_only;
 #[path = "guards/retries.rs"]
 mod retries;
 #[path = "collector/running.rs"]

@@ -1,12 +1,10 @@
-//! Breaches counted again: from the rules that are kept of events and refusals, also of a model whose values are only
-//! counted, and never where nobody knows what was broken.
+//! Breaches counted again, from the rules that are kept of events and refusals.
 
 use std::collections::BTreeMap;
 
 use collector::Config;
-use collector::event::{Kind, Name, Prediction, Rejection};
-use collector::guard::{KeptOut, Marks};
-use collector::known::Known;
+use collector::event::{Kind, Name, Rejection};
+use collector::guard::KeptOut;
 use collector::recount::{Plan, Report, recount};
 use domain::contract::Contract;
 use domain::time::{Clock, DAY, HOUR, Instant, Interval, MINUTE, ManualClock};
@@ -20,7 +18,7 @@ use crate::contracts::contracts;
 use crate::running::{Running, event, soon};
 
 /// A quarter of the events is refused, half of the others break something or other.
-const CONTRACT: &str = r#"
+pub const CONTRACT: &str = r#"
     segments = ["country"]
     reject = ["country.allowed"]
     [signals.amount]
@@ -33,12 +31,8 @@ const CONTRACT: &str = r#"
     type = "number"
 "#;
 
-fn counts_only() -> BTreeMap<String, Contract> {
-    contracts(&format!("{CONTRACT}\n[privacy]\ncounts_only = true"))
-}
-
 /// Events of the five minutes before the last two.
-fn lately(range: std::ops::Range<usize>) -> Vec<Value> {
+pub fn lately(range: std::ops::Range<usize>) -> Vec<Value> {
     let now = Clock::System.now();
     let at = |n: usize| now.saturating_sub(MINUTE * u32::try_from(2 + n % 5).expect("a few"));
     let timed = |n: usize| {
@@ -50,7 +44,7 @@ fn lately(range: std::ops::Range<usize>) -> Vec<Value> {
 }
 
 /// A collector that has stored, refused and told to be repeated, and whose grids are counted back.
-async fn filled(store: &Store, contracts: BTreeMap<String, Contract>) -> Running {
+pub async fn filled(store: &Store, contracts: BTreeMap<String, Contract>) -> Running {
     let batch = collector::config::Batch { age_ms: 20, ..Config::default().batch };
     let config = Config { grids: soon(), batch, ..Config::default() };
     let collector = Running::start_with(store, config, contracts).await;
@@ -85,7 +79,7 @@ const COUNTED: [&str; 7] = [
      FROM signal_minutes AS s GROUP BY ALL HAVING x != 0 ORDER BY ALL",
 ];
 
-async fn counted(store: &Store) -> Vec<String> {
+pub async fn counted(store: &Store) -> Vec<String> {
     let mut all = Vec::new();
     for statement in COUNTED {
         all.push(text(store, statement).await);
@@ -94,24 +88,24 @@ async fn counted(store: &Store) -> Vec<String> {
 }
 
 /// The tables whose counts are not those of then.
-async fn differing(store: &Store, then: &[String]) -> Vec<&'static str> {
+pub async fn differing(store: &Store, then: &[String]) -> Vec<&'static str> {
     let now = counted(store).await;
     let table = |statement: &'static str| statement.split('\'').nth(1).expect("its name comes first");
     let differs = COUNTED.into_iter().zip(now.iter().zip(then)).filter(|(_, (now, then))| now != then);
     differs.map(|(statement, _)| table(statement)).collect()
 }
 
-const NONE: [&str; 0] = [];
+pub const NONE: [&str; 0] = [];
 
 /// The breaches that tables of counts should hold, from the events themselves.
-async fn broken(store: &Store) -> String {
+pub async fn broken(store: &Store) -> String {
     let statement = "SELECT rule, sum(n), sum(refused) FROM (\
         SELECT toString(rule) AS rule, 1 AS n, 0 AS refused FROM broken_rules ARRAY JOIN rules AS rule UNION ALL \
         SELECT rule, 1 AS n, 1 AS refused FROM rejected_events ARRAY JOIN rules AS rule) GROUP BY rule ORDER BY rule";
     text(store, statement).await
 }
 
-async fn breaches(store: &Store, table: &str) -> String {
+pub async fn breaches(store: &Store, table: &str) -> String {
     let statement = format!(
         "SELECT rule, sum(b.n) AS x, sum(b.refused) AS y FROM {table} AS b GROUP BY rule HAVING x != 0 ORDER BY rule"
     );
@@ -119,7 +113,7 @@ async fn breaches(store: &Store, table: &str) -> String {
 }
 
 /// Runs a statement past the collector.
-async fn damage(store: &Store, statement: &str) {
+pub async fn damage(store: &Store, statement: &str) {
     let query = client(store).query_raw(statement).with_setting("mutations_sync", "2");
     query.execute().await.expect("the statement runs");
 }
@@ -138,12 +132,12 @@ async fn recounted_at(
     recount(&plan, &grids, &context, store, &|_| ()).await.expect("recounted")
 }
 
-async fn recounted(store: &Store, contracts: BTreeMap<String, Contract>, dry_run: bool) -> Report {
+pub async fn recounted(store: &Store, contracts: BTreeMap<String, Contract>, dry_run: bool) -> Report {
     recounted_at(Clock::System, store, contracts, dry_run).await
 }
 
 /// Has a collector look at the last hours as after a batch that came late.
-async fn looked_at_late(store: &Store) {
+pub async fn looked_at_late(store: &Store) {
     let now = Clock::System.now();
     let interval = Interval::new(now.saturating_sub(HOUR), now.saturating_add(HOUR)).widened_to(MINUTE);
     let note = LateStretch { model: "fraud".to_owned(), interval, noted_at: now.saturating_sub(MINUTE) };
@@ -210,215 +204,6 @@ async fn breaches_of_a_stretch_that_came_late_are_compared_with_the_events() {
         looked_at_late(&store).await;
         assert_eq!(differing(&store, &right).await, NONE, "{statements:?}");
     }
-    collector.stop().await;
-}
-
-/// What is told of a model whose values are only counted: traffic and breaches by its events, hours by their minutes.
-const COUNTS_DAMAGED: [&[&str]; 3] = [
-    &[
-        "ALTER TABLE traffic_minutes DELETE WHERE segment = ''",
-        "ALTER TABLE breach_minutes DELETE WHERE rule = 'amount.range'",
-    ],
-    &[
-        "ALTER TABLE traffic_hours DELETE WHERE segment = 'country=BR'",
-        "ALTER TABLE signal_hours DELETE WHERE signal = 'feature.amount'",
-        "INSERT INTO signal_moment_hours SELECT * FROM signal_moment_hours WHERE segment = ''",
-        "INSERT INTO breach_hours SELECT * FROM breach_hours",
-    ],
-    &["INSERT INTO traffic_minutes SELECT * FROM traffic_minutes WHERE segment = ''"],
-];
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_a_model_that_is_counts_only_everything_is_mended_but_bins_by_the_minute() {
-    let store = fresh_store().await;
-    let collector = filled(&store, counts_only()).await;
-    let right = counted(&store).await;
-    assert_eq!(breaches(&store, "breach_minutes").await, broken(&store).await);
-    let kept = "SELECT count() > 0, countIf(notEmpty(numbers)) FROM predictions";
-    assert_eq!(text(&store, kept).await, "1\t0");
-    let looked = recounted(&store, counts_only(), true).await;
-    assert!(looked.is_clean() && looked.without_values, "{looked}");
-    let said = looked.to_string();
-    assert!(said.contains("every count that can be compared is right"), "{said}");
-    assert!(said.contains("by the minute were not compared: the model is counts only"), "{said}");
-    for statements in COUNTS_DAMAGED {
-        for mend_late in [false, true] {
-            for statement in statements {
-                damage(&store, statement).await;
-            }
-            assert_ne!(differing(&store, &right).await, NONE, "{statements:?}");
-            if mend_late {
-                looked_at_late(&store).await;
-            } else {
-                let report = recounted(&store, counts_only(), false).await;
-                assert!(!report.is_clean() && report.signals.is_empty() && report.moments == 0, "{report}");
-            }
-            assert_eq!(differing(&store, &right).await, NONE, "{statements:?}, late: {mend_late}");
-        }
-    }
-    // What cannot be known is not made up, and not taken away either.
-    let minutes = "SELECT sum(n) > 0 FROM signal_minutes";
-    assert_eq!(text(&store, minutes).await, "1");
-    collector.stop().await;
-}
-
-/// Events with a signal that none had before.
-fn with_more(range: std::ops::Range<usize>) -> Vec<Value> {
-    let mut events = lately(range);
-    for (n, event) in events.iter_mut().enumerate() {
-        event["features"]["more"] = json!(n);
-    }
-    events
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn of_a_model_that_was_counts_only_nothing_is_taken_away_and_nothing_made_up() {
-    let store = fresh_store().await;
-    filled(&store, counts_only()).await.stop().await;
-    assert_eq!(text(&store, "SELECT DISTINCT model FROM counts_only_hours").await, "fraud");
-    // Should the hour end meanwhile.
-    let next = Clock::System.now().saturating_add(HOUR);
-    store.note_counts_only("fraud", next).await.expect("noted");
-
-    let config = Config { grids: soon(), ..Config::default() };
-    let collector = Running::start_with(&store, config, contracts(CONTRACT)).await;
-    assert_eq!(collector.predictions(&with_more(800..900)).await.status, 200);
-    eventually("its grid is counted back", async || {
-        let counted =
-            "SELECT countIf(recounted_at IS NOT NULL) FROM grids FINAL WHERE signal = 'feature.more'";
-        text(&store, counted).await == "1"
-    })
-    .await;
-    let more = "SELECT sum(n) FROM signal_minutes WHERE signal = 'feature.more' AND segment = ''";
-    assert_eq!(
-        text(&store, more).await,
-        "0",
-        "of what came before, some had values and some had lost theirs"
-    );
-    assert_eq!(collector.predictions(&with_more(900..940)).await.status, 200);
-    assert_eq!(text(&store, more).await, "30", "a quarter was refused");
-
-    let right = counted(&store).await;
-    looked_at_late(&store).await;
-    assert_eq!(differing(&store, &right).await, NONE);
-    for statements in COUNTS_DAMAGED {
-        for statement in statements {
-            damage(&store, statement).await;
-        }
-        let report = recounted(&store, contracts(CONTRACT), false).await;
-        assert!(!report.is_clean() && report.signals.is_empty() && report.moments == 0, "{report}");
-        assert!(report.to_string().contains("received while the model was counts only"), "{report}");
-        assert_eq!(differing(&store, &right).await, NONE, "{statements:?}");
-    }
-    collector.stop().await;
-    // What was received at other times is held against its values.
-    let earlier = "INSERT INTO predictions SELECT * REPLACE (timestamp - toIntervalHour(5) AS timestamp, \
-                   received_at - toIntervalHour(5) AS received_at) FROM predictions WHERE mapContains(numbers, 'feature.more')";
-    damage(&store, earlier).await;
-    let report = recounted(&store, contracts(CONTRACT), false).await;
-    assert_eq!(report.signals["feature.more"].lacking, 105, "{report}");
-    assert_eq!(text(&store, more).await, "135");
-}
-
-/// The spool of a collector of before rules were kept: one event that breaks one, an hour ago.
-fn left_behind(at: Instant) -> tempfile::TempDir {
-    let marks = Marks { breaches: vec![Name::from("amount.range")], counts_only: false };
-    let event = Prediction {
-        id: "before".to_owned(),
-        version: Name::from("v1"),
-        numbers: vec![(Name::from("feature.amount"), 70.0)],
-        marks: Some(Box::new(marks)),
-        ..Prediction::empty(Name::from("fraud"), at)
-    };
-    let counted = collector::batch::predictions(vec![event].into(), &Known::default()).expect("columns");
-    let schema = counted.batch.schema();
-    let before: Vec<usize> =
-        (0..schema.fields().len()).filter(|column| schema.field(*column).name() != "rules").collect();
-    assert_eq!(before.len() + 1, schema.fields().len());
-    let batch = counted.batch.project(&before).expect("the columns of before");
-    let folder = tempfile::tempdir().expect("a folder");
-    let bytes = sql::store::arrow_stream(&batch).expect("bytes");
-    std::fs::write(folder.path().join("0001.intake.arrow"), bytes).expect("written");
-    folder
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_batch_of_before_rules_were_kept_is_taken_and_its_breaches_are_left_alone() {
-    let store = fresh_store().await;
-    let at = Clock::System.now().saturating_sub(MINUTE * 20).floor(MINUTE);
-    let spool = left_behind(at);
-    let collector = Running::start_on(&store, Config::default(), contracts(CONTRACT), spool.into()).await;
-    eventually("every part of the old batch is stored", async || {
-        let counted = "SELECT (SELECT count() FROM breach_minutes), (SELECT count() FROM breach_hours), \
-                       (SELECT count() FROM traffic_hours)";
-        text(&store, counted).await == "1\t1\t1"
-    })
-    .await;
-    assert_eq!(text(&store, "SELECT rules FROM broken_rules").await, "['?']");
-    assert_eq!(collector.predictions(&lately(0..100)).await.status, 200);
-    collector.stop().await;
-    // What another program writes broke nothing that was counted.
-    let beside = "INSERT INTO predictions (id, model, timestamp) SELECT 'lake', 'fraud', max(timestamp) FROM predictions";
-    damage(&store, beside).await;
-    // What has no grid yet gets one, and is counted.
-    recounted(&store, contracts(CONTRACT), false).await;
-    let right = counted(&store).await;
-    let looked = recounted(&store, contracts(CONTRACT), true).await;
-    assert!(looked.is_clean() && looked.unknown_rules == 1, "{looked}");
-    assert!(looked.to_string().contains("breaches of 1 minutes were not compared"), "{looked}");
-
-    // Of the minutes that are known, what was lost comes back; of the other nothing is made up.
-    let known = format!("minute != toDateTime({}, 'UTC')", at.seconds());
-    damage(&store, &format!("ALTER TABLE breach_minutes DELETE WHERE {known}")).await;
-    recounted(&store, contracts(CONTRACT), false).await;
-    assert_eq!(differing(&store, &right).await, NONE);
-    damage(&store, "ALTER TABLE breach_minutes DELETE WHERE 1").await;
-    damage(&store, "ALTER TABLE breach_hours DELETE WHERE 1").await;
-    recounted(&store, contracts(CONTRACT), false).await;
-    let of_rule = "SELECT sum(n - refused), countIf(minute = toDateTime({}, 'UTC')) FROM breach_minutes WHERE rule = 'amount.range'";
-    let stored = text(&store, "SELECT countIf(has(rules, 'amount.range')) FROM broken_rules").await;
-    let found = text(&store, &of_rule.replace("{}", &at.seconds().to_string())).await;
-    assert_eq!(found, format!("{stored}\t0"));
-}
-
-/// A store of before rules were kept: its breaches are known by nothing else, and stay.
-#[tokio::test(flavor = "multi_thread")]
-async fn minutes_of_before_rules_were_kept_are_left_alone() {
-    let store = fresh_store().await;
-    tests::before_rules_were_kept(&store).await;
-    let before = Clock::System.now().saturating_sub(MINUTE * 30).floor(MINUTE);
-    let (event_at, minute) = (before.millis(), before.seconds());
-    let stored = format!(
-        "INSERT INTO intake (id, model, version, environment, timestamp, received_at, traffic_segment, traffic_minute, \
-         traffic_events, traffic_errors, traffic_first_event, traffic_last_event, traffic_largest_lag_ms, breach_rule, \
-         breach_minute, breach_n) SELECT 'before', 'fraud', 'v1', 'production', fromUnixTimestamp64Milli({event_at}, 'UTC'), \
-         fromUnixTimestamp64Milli({event_at}, 'UTC'), [''], [{minute}], [1], [0], [{event_at}], [{event_at}], [0], \
-         ['amount.range'], [{minute}], [1]"
-    );
-    damage(&store, &stored).await;
-    sql::migrate::migrate(&store).await.expect("applied");
-    // As if the migration were over for a while: what is received from a minute after it on is compared.
-    let earlier = "INSERT INTO schema_migrations (version, name, applied_at) \
-                   SELECT version, name, applied_at - toIntervalMinute(5) FROM schema_migrations WHERE version > 49";
-    damage(&store, earlier).await;
-    damage(&store, "ALTER TABLE schema_migrations DELETE WHERE applied_at > now() - toIntervalMinute(2)")
-        .await;
-
-    let collector = filled(&store, contracts(CONTRACT)).await;
-    let right = counted(&store).await;
-    let of_before = format!("SELECT rule, n FROM breach_minutes WHERE minute = toDateTime({minute}, 'UTC')");
-    assert_eq!(text(&store, &of_before).await, "amount.range\t1");
-    let looked = recounted(&store, contracts(CONTRACT), true).await;
-    assert!(looked.is_clean() && looked.unknown_rules == 1, "{looked}");
-    assert!(looked.to_string().contains("stored before their rules were kept"), "{looked}");
-    looked_at_late(&store).await;
-    assert_eq!(differing(&store, &right).await, NONE);
-    // What came since is known.
-    let since = format!("minute != toDateTime({minute}, 'UTC')");
-    damage(&store, &format!("ALTER TABLE breach_minutes DELETE WHERE {since}")).await;
-    assert_ne!(differing(&store, &right).await, NONE);
-    recounted(&store, contracts(CONTRACT), false).await;
-    assert_eq!(differing(&store, &right).await, NONE);
     collector.stop().await;
 }
 

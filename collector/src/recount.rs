@@ -21,7 +21,7 @@ use domain::time::{HOUR, Instant, Interval, MINUTE};
 use service::Context;
 use sql::Store;
 use sql::counts::Resolution;
-use sql::recount::{CarriedSignal, CountedBy, Kept, Stretch};
+use sql::recount::{CarriedSignal, CountedBy, Day, Kept, Stretch};
 
 use crate::baseline::counted_by;
 use crate::config;
@@ -169,19 +169,7 @@ pub async fn recount(
         values_kept,
         unvalued: Vec::new(),
     };
-    let gone = store.hours_expired(&plan.model, interval, kept).await?;
-    let (minutes, expired) = without_hours(chunks(&days, interval), &gone);
-    report.expired = expired;
-    let unvalued = work.hours_without_values(values_kept).await?;
-    let (minutes, unvalued) = without_hours(minutes, &unvalued);
-    work.correct_all(minutes, &stretch, &mut report).await?;
-    let whole = |interval: &Interval| Chunk { interval: *interval, events: 0, touched: false };
-    let unvalued_stretch = Stretch { values_kept: false, ..stretch.clone() };
-    work.correct_all(unvalued.iter().map(whole).collect(), &unvalued_stretch, &mut report).await?;
-    report.unvalued = unvalued;
-    // Only then: what was lacking by the minute has fed the hours as well.
-    let (hours, _) = without_hours(chunks(&days, interval.widened_to(HOUR)), &gone);
-    work.correct_all(hours, &stretch.by_hours(), &mut report).await?;
+    work.correct_all(&days, &stretch, &mut report).await?;
     Ok(report)
 }
 
@@ -241,8 +229,25 @@ impl Work<'_> {
         slept.context("the recount was stopped; the same command goes on")
     }
 
+    /// Puts the minutes of these days right, and then their hours.
+    async fn correct_all(&self, days: &[Day], stretch: &Stretch, report: &mut Report) -> anyhow::Result<()> {
+        let gone = self.store.hours_expired(self.model, self.interval, self.kept).await?;
+        let (minutes, expired) = without_hours(chunks(days, self.interval), &gone);
+        report.expired = expired;
+        let unvalued = self.hours_without_values(stretch.values_kept).await?;
+        let (minutes, unvalued) = without_hours(minutes, &unvalued);
+        self.correct_chunks(minutes, stretch, report).await?;
+        let whole = |interval: &Interval| Chunk { interval: *interval, events: 0, touched: false };
+        let without_values = Stretch { values_kept: false, ..stretch.clone() };
+        self.correct_chunks(unvalued.iter().map(whole).collect(), &without_values, report).await?;
+        report.unvalued = unvalued;
+        // Only then: what was lacking by the minute has fed the hours as well.
+        let (hours, _) = without_hours(chunks(days, self.interval.widened_to(HOUR)), &gone);
+        self.correct_chunks(hours, &stretch.by_hours(), report).await
+    }
+
     /// Puts chunk after chunk right. Minutes and hours that events are arriving in are looked at again, some times.
-    async fn correct_all(
+    async fn correct_chunks(
         &self,
         chunks: Vec<Chunk>,
         stretch: &Stretch,

@@ -9,7 +9,7 @@ use tokio::process::{Child, Command};
 use crate::executable;
 
 /// Longer than a stopping role may take ([`service::stop::DEADLINE`]).
-const STOPS_WITHIN: Duration = Duration::from_secs(120);
+const STOPS_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running command. Dropped, it is killed.
 #[derive(Debug)]

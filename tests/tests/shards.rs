@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use analyzer::shard::Shard;
 use sql::Store;
@@ -96,8 +97,11 @@ async fn the_models_of_a_killed_analyzer_are_taken_over_and_no_verdict_doubles()
     let left = judged_until(&store, "before").await;
     let is_left = |(model, until): &(String, i64)| of_second.holds(model) && *until < end;
     assert!(left.iter().any(is_left), "it was killed in the middle: {left:?}");
-    // Silence counts as death, and somebody looks; then its windows are judged.
+    let began = Instant::now();
     all_are_judged("the first has taken over", &store, "before", end).await;
+    // Silence counts as death, and somebody looks; then its windows are judged.
+    let most = Duration::from_secs(TAKEOVER_S + TAKEOVER_S / 4 + 15);
+    assert!(began.elapsed() < most, "it took {:?}", began.elapsed());
 
     let second = start(&store, folder.path(), 2);
     let log = folder.path().join("log-1");

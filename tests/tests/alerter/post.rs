@@ -1,6 +1,7 @@
 //! What the tests of the alerter stand on: one that runs, evaluations for it, and all that it sends to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use domain::action::{Action, ActionKind};
 use domain::contract::{Contract, Watch};
@@ -233,7 +234,7 @@ impl Running {
     /// Asks it to stop, and waits until it did.
     pub async fn stop(self) {
         self.stopper.cancel();
-        let ended = tokio::time::timeout(tests::PATIENCE, self.role).await;
+        let ended = tokio::time::timeout(Duration::from_secs(20), self.role).await;
         ended.expect("it stops in time").expect("it does not panic").expect("it ends well");
     }
 

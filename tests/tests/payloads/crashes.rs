@@ -1,6 +1,7 @@
 //! Whatever dies: what was acknowledged is stored, once, and the counts agree with it.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use collector::Config;
 use tests::{OwnEngine, eventually, fresh_store, text};
@@ -23,8 +24,10 @@ fn nobody() -> sql::Store {
 async fn payloads_are_acknowledged_at_once_while_the_store_is_away_and_stored_by_the_next_process() {
     let collector = Running::start(&nobody()).await;
     for n in 0..50 {
+        let began = Instant::now();
         acknowledged(kserve(&collector, &n.to_string(), "request", inputs(2))).await;
         acknowledged(kserve(&collector, &n.to_string(), "response", outputs(2))).await;
+        assert!(began.elapsed() < Duration::from_secs(5), "a slow store slows no model server");
     }
     acknowledged(kserve(&collector, "half", "request", inputs(1))).await;
     let spool = collector.crash();

@@ -1,6 +1,7 @@
 //! Grids appear while events stream in: the counts are what the raw events say, to the last one.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use collector::Config;
@@ -13,11 +14,12 @@ use domain::time::{Clock, DAY, HOUR, Instant, Interval, MINUTE};
 use serde::Deserialize;
 use sql::Store;
 use sql::grids::{StoredGrid, in_force};
+use sql::intake::Door;
 use sql::late_stretches::LateStretch;
 use tempfile::TempDir;
 use tests::{client, eventually, fresh_store, text};
 
-use crate::running::{Running, events, soon};
+use crate::running::{Running, events, soon, spool_of};
 
 pub fn quick() -> Config {
     let batch = collector::config::Batch { age_ms: 20, ..Config::default().batch };
@@ -131,7 +133,7 @@ async fn no_event_is_lost_or_doubled_while_two_collectors_stream_and_grids_appea
     let store = fresh_store().await;
     let one = Running::start_with(&store, quick(), contracts()).await;
     let two = Running::start_with(&store, quick(), contracts()).await;
-    let (one, two) = (std::sync::Arc::new(one), std::sync::Arc::new(two));
+    let (one, two) = (Arc::new(one), Arc::new(two));
     let began = std::time::Instant::now();
     let senders =
         [one.clone(), two.clone(), one.clone(), two.clone()].into_iter().enumerate().map(|(who, to)| {
@@ -201,12 +203,12 @@ async fn no_event_is_lost_or_doubled_while_two_collectors_stream_and_grids_appea
     let signals = "SELECT uniqExact(signal) FROM baseline_bins";
     assert_eq!(text(&store, signals).await, "8");
     for collector in [one, two] {
-        std::sync::Arc::into_inner(collector).expect("all senders have ended").stop().await;
+        Arc::into_inner(collector).expect("all senders have ended").stop().await;
     }
 }
 
 /// The spool of a collector that died before it could store a batch of `events` received `ago` before now.
-fn left_behind(events: usize, ago: Duration) -> TempDir {
+fn left_behind(events: usize, ago: Duration) -> Arc<TempDir> {
     let received_at = Clock::System.now().saturating_sub(ago);
     let event = |n: usize| Prediction {
         id: format!("late-{n}"),
@@ -218,10 +220,7 @@ fn left_behind(events: usize, ago: Duration) -> TempDir {
     };
     let events: Vec<Prediction> = (0..events).map(event).collect();
     let counted = collector::batch::predictions(events.into(), &Known::default()).expect("columns");
-    let bytes = sql::store::arrow_stream(&counted.batch).expect("bytes");
-    let folder = tempfile::tempdir().expect("a folder");
-    std::fs::write(folder.path().join("0001.intake.arrow"), bytes).expect("written");
-    folder
+    spool_of(Door::Intake, &counted.batch)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -232,7 +231,7 @@ async fn a_batch_that_was_finished_late_is_counted_by_the_grids_that_came_meanwh
     let collector = Running::start_with(&store, quick(), contracts()).await;
     assert_eq!(collector.predictions(&events("m", 0..1_000)).await.status, 200);
     all_counted_back(&store).await;
-    let again = Running::start_on(&store, quick(), contracts(), spool.into()).await;
+    let again = Running::start_on(&store, quick(), contracts(), spool).await;
     let grids = in_force(store.grids(Some("m")).await.expect("grids"));
     eventually("the late batch is there and counted", async || {
         let stored = text(&store, "SELECT count() FROM predictions").await == "1300";

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use collector::Config;
 use collector::config::Grids;
 use domain::contract::Contract;
@@ -11,6 +12,7 @@ use domain::time::Clock;
 use serde_json::{Value, json};
 use service::Context;
 use sql::Store;
+use sql::intake::Door;
 use tempfile::TempDir;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
@@ -154,6 +156,14 @@ pub fn event(model: &str, n: usize) -> Value {
 
 pub fn events(model: &str, range: std::ops::Range<usize>) -> Vec<Value> {
     range.map(|n| event(model, n)).collect()
+}
+
+/// The spool of a collector that died before it could store a batch.
+pub fn spool_of(door: Door, batch: &RecordBatch) -> Arc<TempDir> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bytes = sql::store::arrow_stream(batch).expect("bytes");
+    std::fs::write(folder.path().join(format!("0001.{}.arrow", door.name())), bytes).expect("written");
+    Arc::new(folder)
 }
 
 /// How many files of batches lie in a spool.

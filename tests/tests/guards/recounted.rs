@@ -1,6 +1,7 @@
 //! Breaches counted again, from the rules that are kept of events and refusals.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use collector::Config;
 use collector::event::{Kind, Name, Rejection};
@@ -11,11 +12,13 @@ use domain::time::{Clock, DAY, HOUR, Instant, Interval, MINUTE, ManualClock};
 use serde_json::{Value, json};
 use service::Context;
 use sql::Store;
+use sql::intake::Door;
 use sql::late_stretches::LateStretch;
+use tempfile::TempDir;
 use tests::{client, eventually, fresh_config, fresh_store, text};
 
 use crate::contracts::contracts;
-use crate::running::{Running, event, soon};
+use crate::running::{Running, event, soon, spool_of};
 
 /// A quarter of the events is refused, half of the others break something or other.
 pub const CONTRACT: &str = r#"
@@ -208,7 +211,7 @@ async fn breaches_of_a_stretch_that_came_late_are_compared_with_the_events() {
 }
 
 /// The spool of a collector that died before it could store what it had refused an hour ago.
-fn refused_before(at: Instant) -> tempfile::TempDir {
+fn refused_before(at: Instant) -> Arc<TempDir> {
     let kept_out = KeptOut {
         version: Name::from("v1"),
         environment: Name::from("production"),
@@ -227,10 +230,7 @@ fn refused_before(at: Instant) -> tempfile::TempDir {
         kept_out: Some(Box::new(kept_out)),
     };
     let batch = collector::batch::rejections(&[rejection]).expect("columns");
-    let folder = tempfile::tempdir().expect("a folder");
-    let bytes = sql::store::arrow_stream(&batch).expect("bytes");
-    std::fs::write(folder.path().join("0001.rejected_events.arrow"), bytes).expect("written");
-    folder
+    spool_of(Door::RejectedEvents, &batch)
 }
 
 /// Somebody corrected the stretch while the refusals may have been half visible.
@@ -244,7 +244,7 @@ async fn refusals_that_are_stored_late_have_their_stretch_compared() {
     store.settle_late_stretches(&[corrected], now).await.expect("noted and settled");
     let config = Config { grids: soon(), ..Config::default() };
     let spool = refused_before(at);
-    let collector = Running::start_on(&store, config, contracts(CONTRACT), spool.into()).await;
+    let collector = Running::start_on(&store, config, contracts(CONTRACT), spool).await;
     eventually("the stretch is noted again, and settled", async || {
         let notes =
             "SELECT count() > 1, countIf(toUnixTimestamp64Milli(settled_at) = 0) FROM late_stretches FINAL";

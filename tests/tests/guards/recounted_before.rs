@@ -1,20 +1,24 @@
 //! What is counted again of a store that holds events of before their rules were kept: nothing that nobody knows.
 
+use std::sync::Arc;
+
 use collector::Config;
 use collector::event::{Name, Prediction};
 use collector::guard::Marks;
 use collector::known::Known;
 use domain::time::{Clock, Instant, MINUTE};
+use sql::intake::Door;
+use tempfile::TempDir;
 use tests::{eventually, fresh_store, text};
 
 use crate::contracts::contracts;
 use crate::recounted::{
     CONTRACT, NONE, counted, damage, differing, filled, lately, looked_at_late, recounted,
 };
-use crate::running::Running;
+use crate::running::{Running, spool_of};
 
 /// The spool of a collector of before rules were kept: one event that breaks one, an hour ago.
-fn left_behind(at: Instant) -> tempfile::TempDir {
+fn left_behind(at: Instant) -> Arc<TempDir> {
     let marks = Marks { breaches: vec![Name::from("amount.range")], counts_only: false };
     let event = Prediction {
         id: "before".to_owned(),
@@ -29,10 +33,7 @@ fn left_behind(at: Instant) -> tempfile::TempDir {
         (0..schema.fields().len()).filter(|column| schema.field(*column).name() != "rules").collect();
     assert_eq!(before.len() + 1, schema.fields().len());
     let batch = counted.batch.project(&before).expect("the columns of before");
-    let folder = tempfile::tempdir().expect("a folder");
-    let bytes = sql::store::arrow_stream(&batch).expect("bytes");
-    std::fs::write(folder.path().join("0001.intake.arrow"), bytes).expect("written");
-    folder
+    spool_of(Door::Intake, &batch)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -40,7 +41,7 @@ async fn a_batch_of_before_rules_were_kept_is_taken_and_its_breaches_are_left_al
     let store = fresh_store().await;
     let at = Clock::System.now().saturating_sub(MINUTE * 20).floor(MINUTE);
     let spool = left_behind(at);
-    let collector = Running::start_on(&store, Config::default(), contracts(CONTRACT), spool.into()).await;
+    let collector = Running::start_on(&store, Config::default(), contracts(CONTRACT), spool).await;
     eventually("every part of the old batch is stored", async || {
         let counted = "SELECT (SELECT count() FROM breach_minutes), (SELECT count() FROM breach_hours), \
                        (SELECT count() FROM traffic_hours)";

@@ -79,6 +79,7 @@ impl Watch {
             grace: Duration::from_secs(self.grace_s),
         }
     }
+
     /// What is wrong, with the field that says it.
     pub(super) fn problem(&self) -> Option<(&'static str, &'static str)> {
         if self.step_s == 0 || !self.step_s.is_multiple_of(60) {

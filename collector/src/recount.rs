@@ -194,15 +194,6 @@ impl Work<'_> {
         Ok(self.store.signals_beside(self.model, self.interval, &counted).await?)
     }
 
-    /// Hours with events that were received while the model was counts only, where it is not so any more.
-    async fn hours_without_values(&self, values_kept: bool) -> anyhow::Result<Vec<Instant>> {
-        if !values_kept {
-            return Ok(Vec::new());
-        }
-        let unvalued = self.store.counts_only_hours(self.model).await?;
-        Ok(self.store.hours_without_values(self.model, self.interval, &unvalued).await?)
-    }
-
     /// Gives a grid to every signal of the stretch that has none, and sees to it that what came before is counted.
     async fn complete_grids(&self) -> anyhow::Result<()> {
         let grids = Grids::new(self.store.clone(), self.context, self.config.freshness());
@@ -234,7 +225,11 @@ impl Work<'_> {
         let gone = self.store.hours_expired(self.model, self.interval, self.kept).await?;
         let (minutes, expired) = without_hours(chunks(days, self.interval), &gone);
         report.expired = expired;
-        let unvalued = self.hours_without_values(stretch.values_kept).await?;
+        // Of a model that is counts only by now, nothing is compared with values anyway.
+        let unvalued = match stretch.values_kept {
+            true => self.store.hours_without_values(self.model, self.interval).await?,
+            false => Vec::new(),
+        };
         let (minutes, unvalued) = without_hours(minutes, &unvalued);
         self.correct_chunks(minutes, stretch, report).await?;
         let whole = |interval: &Interval| Chunk { interval: *interval, events: 0, touched: false };

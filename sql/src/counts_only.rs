@@ -33,19 +33,15 @@ impl Store {
         Ok(runs(hours.into_iter().map(Instant::from_seconds)))
     }
 
-    /// The hours of event time in `interval` that hold events received in `unvalued`, ascending: of their values, no raw event
-    /// says what was counted.
-    pub async fn hours_without_values(
-        &self,
-        model: &str,
-        interval: Interval,
-        unvalued: &[Interval],
-    ) -> Result<Vec<Instant>, Error> {
+    /// The hours of event time in `interval` that hold events received while `model` was counts only, ascending: of their
+    /// values, no raw event says what was counted.
+    pub async fn hours_without_values(&self, model: &str, interval: Interval) -> Result<Vec<Instant>, Error> {
+        let unvalued = self.counts_only_hours(model).await?;
         if unvalued.is_empty() {
             return Ok(Vec::new());
         }
         let query = self.in_interval(include_str!("../queries/hours_without_values.sql"), model, interval);
-        let hours: Vec<i64> = bind_unvalued(query, unvalued).fetch_all().await?;
+        let hours: Vec<i64> = bind_unvalued(query, &unvalued).fetch_all().await?;
         Ok(hours.into_iter().map(Instant::from_seconds).collect())
     }
 }

@@ -91,9 +91,9 @@ impl Maker {
     async fn look_at(&self, stray: &Stray, looks: &mut Looks, now: Instant) -> Result<(), sql::Error> {
         let settle = self.config.settle();
         let known = self.grids.fresh_for(now).await?.model(&stray.model);
-        let minutes = compared(stray, &known, self.are_values_kept(stray).await?);
+        let minutes = compared(stray, &known);
         let kept = Kept::at(now, &self.store.config().retention);
-        for stretch in [minutes.clone(), minutes.by_hours()] {
+        for mut stretch in [minutes.clone(), minutes.by_hours()] {
             let by = stretch.resolution;
             if by == Resolution::Minutes && looks.agreeing.contains(stray) {
                 continue;
@@ -103,6 +103,9 @@ impl Maker {
             }
             if self.has_expired(&stretch, kept).await? {
                 break;
+            }
+            if by == Resolution::Minutes {
+                stretch.values_kept = self.are_values_kept(stray).await?;
             }
             if self.correct(stray, &stretch, kept).await? {
                 tracing::info!(model = stray.model, stretch = %stretch.interval, ?by, "counted late events again");
@@ -121,8 +124,7 @@ impl Maker {
         if self.is_counts_only(&stray.model) {
             return Ok(false);
         }
-        let unvalued = self.store.counts_only_hours(&stray.model).await?;
-        Ok(self.store.hours_without_values(&stray.model, stray.interval, &unvalued).await?.is_empty())
+        Ok(self.store.hours_without_values(&stray.model, stray.interval).await?.is_empty())
     }
 
     /// Whether nobody writes to the stretch any more, so that it can be compared.
@@ -217,8 +219,9 @@ fn together(notes: Vec<LateStretch>) -> Vec<Stray> {
     strays
 }
 
-/// Only grids that were counted back: the others will count the stretch when they are.
-fn compared(stray: &Stray, known: &ModelGrids, values_kept: bool) -> Stretch {
+/// Only grids that were counted back: the others will count the stretch when they are. Whether its values were kept is asked
+/// when it is compared.
+fn compared(stray: &Stray, known: &ModelGrids) -> Stretch {
     let is_done = |signal: &str| known.by_signal.get(signal).is_some_and(|s| s.recounted_at.is_some());
     let watched =
         known.dimensions.iter().filter(|dimension| is_done(&dimension.signal)).map(|dimension| Watched {
@@ -240,7 +243,7 @@ fn compared(stray: &Stray, known: &ModelGrids, values_kept: bool) -> Stretch {
         watched: watched.collect(),
         whole: true,
         compared: true,
-        values_kept,
+        values_kept: true,
         unvalued: Vec::new(),
     }
 }
